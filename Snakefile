@@ -1,0 +1,36 @@
+from snakemake.utils import min_version
+
+min_version("9.27")
+
+
+configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/cohort.smk"
+include: "rules/preprocess.smk"
+include: "rules/pack.smk"
+include: "rules/train.smk"
+include: "rules/explain.smk"
+include: "rules/group.smk"
+include: "rules/roi.smk"
+include: "rules/evaluate.smk"
+include: "rules/report.smk"
+
+
+localrules:
+    all,
+    cohort,
+    preprocess,
+    train,
+    explain,
+    group,
+    roi,
+    evaluate,
+    report,
+
+
+rule all:
+    default_target: True
+    input:
+        rules.report.input,

@@ -1,0 +1,17 @@
+"""The errors that a user can act on."""
+
+
+class CounterwarpError(Exception):
+    """What is wrong, with the file, the value received and what to do about it."""
+
+
+class ScanError(CounterwarpError):
+    """One scan cannot be used; the others can."""
+
+
+class ConfigError(CounterwarpError):
+    """The configuration or a table is wrong; `problems` lists every fault found, one string each."""
+
+    def __init__(self, problems: list[str]):
+        self.problems = list(problems)
+        super().__init__("\n".join(f"  - {problem}" for problem in self.problems))

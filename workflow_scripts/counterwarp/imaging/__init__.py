@@ -1,0 +1,1 @@
+"""What happens to one image: read, conform, correct, strip, register, resample, segment."""

@@ -1,0 +1,1 @@
+"""The networks and the warp, written once for two and three dimensions."""

@@ -1,0 +1,1 @@
+"""Numbers that compare maps, groups and methods."""

@@ -1,0 +1,1 @@
+"""How networks are trained, stopped and continued."""

@@ -1,0 +1,141 @@
+"""One step of the workflow: its log, its atomic outputs, and what happens when it fails.
+
+A step of one scan that fails writes a failure record in place of each of its outputs. Later steps of that scan find
+the record among their inputs and pass it on, so the other scans are never held up, nothing half written is left, and
+the failures table can say which scan failed, where and why.
+"""
+
+import json
+import logging
+import os
+import platform
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+from counterwarp.errors import CounterwarpError
+
+LOG = logging.getLogger("counterwarp")
+MARK = b'{"counterwarp_failure"'
+
+
+def read_failure(path: str | Path) -> dict | None:
+    """The failure record that stands in place of a file: scan, rule, reason, rerun; None where the file is a real one."""
+    with open(path, "rb") as file:
+        if file.read(len(MARK)) != MARK:
+            return None
+    return json.loads(Path(path).read_text())["counterwarp_failure"]
+
+
+def scan_step(snakemake, work: Callable[[SimpleNamespace, SimpleNamespace], None]) -> None:
+    """Run one step of one scan.
+
+    Args:
+        snakemake: the script's snakemake object; its rule needs a `scan` wildcard and named inputs and outputs.
+        work: called with the inputs and the (temporary) outputs as attributes; it writes every output.
+
+    A scan that failed before, or fails here, gets a failure record as each of its outputs and the step succeeds. Faults
+    of the machine (no memory, full disk) are raised, because another try may help.
+    """
+    with _logged(snakemake):
+        failure = next(filter(None, map(read_failure, _files(snakemake.input))), None)
+        if failure:
+            LOG.warning("passed on: %s failed in %s: %s", failure["scan"], failure["rule"], failure["reason"])
+        else:
+            try:
+                _write_atomically(snakemake, work)
+            except (OSError, MemoryError):
+                raise
+            except Exception as error:
+                failure = _failure_record(snakemake, error)
+        if failure:
+            text = json.dumps({"counterwarp_failure": failure}, indent=1)
+            _write_atomically(
+                snakemake, lambda _, outputs: [Path(path).write_text(text) for path in vars(outputs).values()]
+            )
+
+
+def cohort_step(snakemake, work: Callable[[SimpleNamespace, SimpleNamespace], None]) -> None:
+    """Run one step of the whole cohort; as `scan_step`, but an error stops the step with one clear message."""
+    with _logged(snakemake):
+        try:
+            _write_atomically(snakemake, work)
+        except CounterwarpError as error:
+            LOG.error("%s", error)
+            sys.exit(f"{snakemake.rule}: {error}")
+
+
+def _failure_record(snakemake, error: Exception) -> dict:
+    known = isinstance(error, CounterwarpError)
+    LOG.error("%s failed: %s", snakemake.wildcards.scan, error, exc_info=None if known else error)
+    reason = str(error) if known else f"{type(error).__name__}: {error} (traceback in {snakemake.log[0]})"
+    return {
+        "scan": snakemake.wildcards.scan,
+        "rule": snakemake.rule,
+        "reason": " ".join(reason.split()),
+        "rerun": f"snakemake --cores 1 --forcerun {snakemake.rule} -- {snakemake.output[0]}",
+    }
+
+
+def _files(names) -> list[str]:
+    return [path for path in names if os.path.isfile(path)]
+
+
+def _write_atomically(snakemake, work: Callable) -> None:
+    """Outputs are written in a folder of the job's own beside their place, and moved there when all are complete."""
+    outputs = dict(snakemake.output.items())
+    folder = os.path.dirname(os.path.abspath(next(iter(outputs.values()))))
+    os.makedirs(folder, exist_ok=True)
+    scratch = tempfile.mkdtemp(prefix=".unfinished-", dir=folder)
+    try:
+        unfinished = {name: os.path.join(scratch, name, os.path.basename(path)) for name, path in outputs.items()}
+        for path in unfinished.values():
+            os.makedirs(os.path.dirname(path))
+        work(SimpleNamespace(**dict(snakemake.input.items())), SimpleNamespace(**unfinished))
+        missing = [outputs[name] for name, path in unfinished.items() if not os.path.exists(path)]
+        if missing:
+            raise RuntimeError(f"{snakemake.rule} did not write {', '.join(missing)}")
+        for name, path in unfinished.items():
+            os.makedirs(os.path.dirname(os.path.abspath(outputs[name])), exist_ok=True)
+            os.replace(path, outputs[name])
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+class _logged:
+    """The step's log file: what runs where, and at the end how long it took and how much memory it needed."""
+
+    def __init__(self, snakemake):
+        self.rule = snakemake.rule
+        handlers = [logging.StreamHandler()]
+        if snakemake.log:
+            handlers.append(logging.FileHandler(snakemake.log[0], mode="w"))
+        logging.basicConfig(
+            level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", handlers=handlers, force=True
+        )
+        logging.getLogger().setLevel(logging.WARNING)
+        LOG.setLevel(logging.INFO)
+        handlers[0].setLevel(logging.WARNING)
+
+    def __enter__(self):
+        self.start = time.monotonic()
+        LOG.info("%s starts on %s, process %d", self.rule, platform.node(), os.getpid())
+
+    def __exit__(self, kind, error, traceback):
+        own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+        cost = {
+            "rule": self.rule,
+            "state": "failed" if error else "finished",
+            "wall_s": round(time.monotonic() - self.start, 2),
+            "cpu_s": round(own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime, 2),
+            "peak_mb": round(max(own.ru_maxrss, children.ru_maxrss) / 1024, 1),
+        }
+        if kind is not None and kind is not SystemExit:
+            LOG.error("%s failed", self.rule, exc_info=(kind, error, traceback))
+        LOG.info("cost %s", json.dumps(cost))
+        return False
