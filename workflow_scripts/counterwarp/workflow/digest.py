@@ -5,7 +5,7 @@ Snakemake's rerun triggers and its between-workflow cache see the text of a scri
 
 import ast
 import hashlib
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parents[2]
@@ -37,7 +37,7 @@ def digest(script: str, folder: Path = SCRIPTS) -> str:
     return total.hexdigest()[:16]
 
 
-@lru_cache(maxsize=None)
+@cache
 def _imports(path: Path, folder: Path) -> dict[str, Path]:
     """The counterwarp modules that a file names anywhere in its import statements, by dotted name."""
     names = set()

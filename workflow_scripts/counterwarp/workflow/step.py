@@ -25,7 +25,7 @@ MARK = b'{"counterwarp_failure"'
 
 
 def read_failure(path: str | Path) -> dict | None:
-    """The failure record that stands in place of a file: scan, rule, reason, rerun; None where the file is a real one."""
+    """The failure record in place of a file (scan, rule, reason, rerun), or None where the file is a real one."""
     with open(path, "rb") as file:
         if file.read(len(MARK)) != MARK:
             return None
@@ -37,12 +37,12 @@ def scan_step(snakemake, work: Callable[[SimpleNamespace, SimpleNamespace], None
 
     Args:
         snakemake: the script's snakemake object; its rule needs a `scan` wildcard and named inputs and outputs.
-        work: called with the inputs and the (temporary) outputs as attributes; it writes every output.
+        work: called with the named inputs and (still temporary) outputs as attributes; it writes every output.
 
     A scan that failed before, or fails here, gets a failure record as each of its outputs and the step succeeds. Faults
     of the machine (no memory, full disk) are raised, because another try may help.
     """
-    with _logged(snakemake):
+    with _Log(snakemake):
         failure = next(filter(None, map(read_failure, _files(snakemake.input))), None)
         if failure:
             LOG.warning("passed on: %s failed in %s: %s", failure["scan"], failure["rule"], failure["reason"])
@@ -55,14 +55,12 @@ def scan_step(snakemake, work: Callable[[SimpleNamespace, SimpleNamespace], None
                 failure = _failure_record(snakemake, error)
         if failure:
             text = json.dumps({"counterwarp_failure": failure}, indent=1)
-            _write_atomically(
-                snakemake, lambda _, outputs: [Path(path).write_text(text) for path in vars(outputs).values()]
-            )
+            _write_atomically(snakemake, lambda _, outputs: _write_all(outputs, text))
 
 
 def cohort_step(snakemake, work: Callable[[SimpleNamespace, SimpleNamespace], None]) -> None:
     """Run one step of the whole cohort; as `scan_step`, but an error stops the step with one clear message."""
-    with _logged(snakemake):
+    with _Log(snakemake):
         try:
             _write_atomically(snakemake, work)
         except CounterwarpError as error:
@@ -82,32 +80,49 @@ def _failure_record(snakemake, error: Exception) -> dict:
     }
 
 
+def _write_all(outputs: SimpleNamespace, text: str) -> None:
+    for value in vars(outputs).values():
+        for path in [value] if isinstance(value, str) else value:
+            Path(path).write_text(text)
+
+
 def _files(names) -> list[str]:
     return [path for path in names if os.path.isfile(path)]
 
 
 def _write_atomically(snakemake, work: Callable) -> None:
-    """Outputs are written in a folder of the job's own beside their place, and moved there when all are complete."""
-    outputs = dict(snakemake.output.items())
-    folder = os.path.dirname(os.path.abspath(next(iter(outputs.values()))))
+    """Outputs are written in a folder of the job's own beside their place, and moved there when all are complete.
+
+    A named output is a path or a list of paths; `work` sees the same shape.
+    """
+    folder = os.path.dirname(os.path.abspath(snakemake.output[0]))
     os.makedirs(folder, exist_ok=True)
     scratch = tempfile.mkdtemp(prefix=".unfinished-", dir=folder)
+    final = {}
+
+    def unfinished(path: str) -> str:
+        place = os.path.join(scratch, str(len(final)), os.path.basename(path))
+        os.makedirs(os.path.dirname(place))
+        final[place] = path
+        return place
+
+    outputs = {
+        name: unfinished(value) if isinstance(value, str) else [unfinished(path) for path in value]
+        for name, value in snakemake.output.items()
+    }
     try:
-        unfinished = {name: os.path.join(scratch, name, os.path.basename(path)) for name, path in outputs.items()}
-        for path in unfinished.values():
-            os.makedirs(os.path.dirname(path))
-        work(SimpleNamespace(**dict(snakemake.input.items())), SimpleNamespace(**unfinished))
-        missing = [outputs[name] for name, path in unfinished.items() if not os.path.exists(path)]
+        work(SimpleNamespace(**dict(snakemake.input.items())), SimpleNamespace(**outputs))
+        missing = [path for place, path in final.items() if not os.path.exists(place)]
         if missing:
             raise RuntimeError(f"{snakemake.rule} did not write {', '.join(missing)}")
-        for name, path in unfinished.items():
-            os.makedirs(os.path.dirname(os.path.abspath(outputs[name])), exist_ok=True)
-            os.replace(path, outputs[name])
+        for place, path in final.items():
+            os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+            os.replace(place, path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-class _logged:
+class _Log:
     """The step's log file: what runs where, and at the end how long it took and how much memory it needed."""
 
     def __init__(self, snakemake):

@@ -1,0 +1,87 @@
+def scan_settings(wildcards):
+    """What the simulation of one scan depends on, and nothing else: another subject's age is no reason to rerun."""
+    scan, demo = SCANS.loc[wildcards.scan], config["cohort"]["demo"]
+    return {
+        "seed": config["cohort"]["seed"],
+        "subject": scan.subject,
+        "session": scan.session,
+        "age": float(scan.age),
+        "sex": scan.sex,
+        "severity": float(scan.severity),
+        "mean_severity": demo["severity"],
+        **{name: demo[name] for name in ("age_effect", "voxel_mm", "anatomy_mm", "noise")},
+    }
+
+
+def cohort_files(wildcards):
+    if config["cohort"]["source"] != "demo":
+        return SCANS.path
+    return [*every_scan("<truth>_truth.json"), *rules.bids_tables.output]
+
+
+rule cohort:
+    input:
+        cohort_files,
+
+
+rule templates:
+    output:
+        phantom="<template>/phantom.npz",
+        head="<template>/head_T1w.nii.gz",
+        head_mask="<template>/head_mask.nii.gz",
+        brain="<template>/brain_T1w.nii.gz",
+        brain_mask="<template>/brain_mask.nii.gz",
+        labels="<template>/parcellation.nii.gz",
+        label_table="<template>/parcellation.tsv",
+    log:
+        "<logs>/templates.log",
+    params:
+        code=digest("templates"),
+        regions=config["cohort"]["demo"]["regions"],
+        resolution_mm=config["preprocess"]["resolution_mm"],
+    conda:
+        "../envs/cohort.yaml"
+    cache: True
+    script:
+        "../workflow_scripts/templates.py"
+
+
+rule bids_tables:
+    input:
+        scans="<results>/cohort/scans.tsv",
+    output:
+        description="<results>/cohort/bids/dataset_description.json",
+        participants="<results>/cohort/bids/participants.tsv",
+        sessions=expand(
+            "<results>/cohort/bids/sub-{subject}/sub-{subject}_sessions.tsv", subject=SCANS.subject.unique()
+        ),
+    log:
+        "<logs>/bids_tables.log",
+    params:
+        code=digest("bids_tables"),
+    conda:
+        "../envs/cohort.yaml"
+    script:
+        "../workflow_scripts/bids_tables.py"
+
+
+rule simulate_scan:
+    input:
+        phantom=rules.templates.output.phantom,
+    output:
+        image="<bids>_T1w.nii.gz",
+        log_jacobian="<truth>_desc-disease_logjacobian.nii.gz",
+        mask="<truth>_desc-brain_mask.nii.gz",
+        truth="<truth>_truth.json",
+    log:
+        "<scanlog>_simulate_scan.log",
+    params:
+        code=digest("simulate_scan"),
+        settings=scan_settings,
+    conda:
+        "../envs/cohort.yaml"
+    group:
+        "scan"
+    cache: True
+    script:
+        "../workflow_scripts/simulate_scan.py"

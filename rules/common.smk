@@ -1,0 +1,55 @@
+import sys
+
+sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
+
+from snakemake.exceptions import WorkflowError
+
+from counterwarp.cohorts.sources import index
+from counterwarp.cohorts.table import read, write_if_changed
+from counterwarp.config import check_config
+from counterwarp.errors import ConfigError
+from counterwarp.workflow.digest import digest
+
+
+pathvars:
+    results=f"results/{config['experiment']}",
+    logs="<results>/logs",
+    template="<results>/cohort/template",
+    bids="<results>/cohort/bids/{folder}/anat/{scan}",
+    truth="<results>/cohort/bids/derivatives/truth/{folder}/anat/{scan}",
+    scan="<results>/derivatives/{folder}/anat/{scan}",
+    work="<results>/work/{folder}/{scan}",
+    scanlog="<results>/logs/{folder}/{scan}",
+
+
+wildcard_constraints:
+    scan="sub-[A-Za-z0-9]+(_ses-[A-Za-z0-9]+)?",
+    folder="sub-[A-Za-z0-9]+(/ses-[A-Za-z0-9]+)?",
+    method="[a-z_0-9]+",
+    seed="[0-9]+",
+
+
+def index_cohort():
+    """The table of scans: made by the main process, read by its jobs."""
+    results = Path(workflow.pathvars.apply("<results>/cohort"))
+    if not workflow.is_main_process:
+        return read(results / "scans.tsv")
+    try:
+        check_config(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
+        scans = index(config["cohort"], str(results / "bids"))
+    except ConfigError as error:
+        raise WorkflowError(f"Nothing was started. Correct this first:\n{error}")
+    write_if_changed(scans, results / "scans.tsv")
+    write_if_changed(scans[["scan", "subject", "group", "split", "baseline"]], results / "labels.tsv")
+    return scans
+
+
+SCANS = index_cohort().set_index("scan", drop=False)
+
+
+def every_scan(pattern, **wanted):
+    """The paths of all scans, or of those whose columns have the values wanted."""
+    scans = SCANS
+    for column, value in wanted.items():
+        scans = scans[scans[column] == value]
+    return expand(workflow.pathvars.apply(pattern), zip, scan=scans.scan, folder=scans.folder)

@@ -1,0 +1,102 @@
+"""Smooth invertible deformations of space, from velocity fields on a regular grid.
+
+A field is an array of shape (3, x, y, z): a displacement or velocity in mm, along the axes of the world, on a grid
+whose axes are the world's. Maps are pull-backs: the image moved by a map m is image(m(p)).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, map_coordinates
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A regular grid with axes along the world's: shape in voxels, one voxel edge in mm, world position of voxel 0."""
+
+    shape: tuple[int, int, int]
+    voxel_mm: float
+    origin_mm: tuple[float, float, float]
+
+    @property
+    def affine(self) -> np.ndarray:
+        """4 x 4 matrix from voxels to world mm."""
+        matrix = np.diag([self.voxel_mm] * 3 + [1.0])
+        matrix[:3, 3] = self.origin_mm
+        return matrix
+
+    def points(self) -> np.ndarray:
+        """World position of every voxel, (3, x, y, z), mm."""
+        axes = [
+            origin + self.voxel_mm * np.arange(n, dtype=np.float32)
+            for n, origin in zip(self.shape, self.origin_mm, strict=True)
+        ]
+        return np.stack(np.meshgrid(*axes, indexing="ij"))
+
+    def sample(self, values: np.ndarray, points: np.ndarray, order: int = 1, outside: str = "nearest") -> np.ndarray:
+        """Values on this grid, interpolated at world points (3, ...)."""
+        origin = np.reshape(self.origin_mm, (3,) + (1,) * (points.ndim - 1))
+        return map_coordinates(values, (points - origin) / self.voxel_mm, order=order, mode=outside)
+
+    def move(self, field: np.ndarray, points: np.ndarray) -> np.ndarray:
+        """The points (3, ...) after the displacement `field` of this grid."""
+        return points + np.stack([self.sample(component, points) for component in field])
+
+
+def exponential(grid: Grid, velocity: np.ndarray) -> np.ndarray:
+    """Displacement, in mm, of the flow of a stationary velocity after unit time, by scaling and squaring.
+
+    The first step moves no point by more than an eighth of a voxel.
+    """
+    squarings = max(0, int(np.ceil(np.log2(8 * np.abs(velocity).max() / grid.voxel_mm + 1e-9))))
+    points = grid.points()
+    displacement = velocity / 2**squarings
+    for _ in range(squarings):
+        displacement = grid.move(displacement, points + displacement) - points
+    return displacement
+
+
+def log_determinant(grid: Grid, displacement: np.ndarray) -> np.ndarray:
+    """log det of the derivative of p -> p + displacement(p) by central differences, shape of the grid.
+
+    Raises:
+        ValueError: where the map folds.
+    """
+    (a, b, c), (d, e, f), (g, h, i) = (np.gradient(component, grid.voxel_mm) for component in displacement)
+    a, e, i = a + 1, e + 1, i + 1
+    determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    if determinant.min() <= 0:
+        raise ValueError(f"the deformation folds: smallest determinant {determinant.min():.3f}; use a weaker one")
+    return np.log(determinant)
+
+
+def field_of_divergence(grid: Grid, divergence: np.ndarray) -> np.ndarray:
+    """The curl-free velocity, mm, whose divergence is the array given less its mean (Poisson's equation, by FFT)."""
+    frequencies = [2 * np.pi * np.fft.fftfreq(n, grid.voxel_mm) for n in grid.shape]
+    k = np.stack(np.meshgrid(*frequencies, indexing="ij"))
+    squared = (k**2).sum(0)
+    squared[0, 0, 0] = np.inf
+    potential = -np.fft.fftn(divergence) / squared
+    return np.stack([np.fft.ifftn(1j * component * potential).real for component in k])
+
+
+def random_velocity(grid: Grid, inside: np.ndarray, amplitude_mm: float, smoothness_mm: float, rng) -> np.ndarray:
+    """A smooth random velocity field, mm, without an affine part.
+
+    Args:
+        grid: where it lives.
+        inside: (x, y, z) bool; the root mean square and the affine part are taken over these voxels.
+        amplitude_mm: root mean square of its length.
+        smoothness_mm: sd of the Gaussian that smooths it.
+        rng: numpy Generator.
+    """
+    noise = rng.standard_normal((3, *grid.shape))
+    velocity = np.stack([gaussian_filter(n, smoothness_mm / grid.voxel_mm, mode="wrap") for n in noise])
+    points = grid.points()
+    design = np.concatenate([points[:, inside], np.ones((1, inside.sum()))]).T
+    everywhere = np.concatenate([points.reshape(3, -1), np.ones((1, points[0].size))]).T
+    for component in velocity:
+        fit = np.linalg.lstsq(design, component[inside], rcond=None)[0]
+        # The affine part grows without bound away from the brain, so it is taken off only as far as it is known.
+        component -= np.clip(everywhere @ fit, *np.quantile(design @ fit, [0, 1])).reshape(grid.shape)
+    return velocity * (amplitude_mm / np.sqrt((velocity[:, inside] ** 2).sum(0).mean()))

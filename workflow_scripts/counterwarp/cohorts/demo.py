@@ -1,0 +1,133 @@
+"""Write the demo cohort: templates, BIDS tables, and each scan with its truth beside it."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from counterwarp.cohorts import phantom
+from counterwarp.cohorts.deform import Grid
+from counterwarp.cohorts.simulate import draw_anatomy, draw_scanner, simulate
+
+
+@dataclass(frozen=True)
+class ScanSettings:
+    """What one simulated scan depends on; the seed, subject and session draw all that is random in it."""
+
+    seed: int
+    subject: str
+    session: str
+    age: float
+    sex: str
+    severity: float
+    mean_severity: float
+    age_effect: float
+    voxel_mm: float
+    anatomy_mm: float
+    noise: float
+
+
+def write_phantom(log_changes: dict[str, float], path: str) -> None:
+    """Save the standard head and the velocity of its disease, so that a scan need not make them again (npz)."""
+    head = phantom.head()
+    np.savez(path, signal=head.signal, brain=head.brain, velocity=phantom.disease_velocity(log_changes))
+
+
+def write_scan(settings: ScanSettings, phantom_path: str, image: str, log_jacobian: str, mask: str, truth: str) -> None:
+    """Simulate one scan; write the scan, the truth maps on its grid (NIfTI) and truth.json (severity and pose)."""
+    with np.load(phantom_path) as saved:
+        signal, brain, velocity = saved["signal"], saved["brain"], saved["velocity"]
+    subject = int(settings.subject)
+    anatomy = draw_anatomy(np.random.default_rng([settings.seed, subject]), brain, settings.anatomy_mm, settings.sex)
+    scanner = draw_scanner(
+        np.random.default_rng([settings.seed, subject, int(settings.session)]), anatomy.size, settings.voxel_mm
+    )
+    scan = simulate(
+        signal,
+        brain,
+        velocity,
+        anatomy,
+        scanner,
+        severity=settings.severity,
+        ageing=settings.age_effect * (settings.age - 70) / 10,
+        counterfactual_severity=settings.mean_severity,
+        noise=settings.noise,
+    )
+    write_image(scan.image, scan.affine, image)
+    write_image(scan.log_jacobian, scan.affine, log_jacobian)
+    write_image(scan.brain_mask.astype(np.uint8), scan.affine, mask)
+    facts = asdict(settings) | {"counterfactual": settings.severity == 0, "pose": scan.pose.tolist()}
+    Path(truth).write_text(json.dumps(facts, indent=1))
+
+
+def write_image(data: np.ndarray, affine: np.ndarray, path: str) -> None:
+    """Write a NIfTI whose qform and sform agree, in mm."""
+    image = nib.Nifti1Image(data, affine)
+    image.set_qform(affine, code=1)
+    image.set_sform(affine, code=1)
+    image.header.set_xyzt_units("mm")
+    nib.save(image, path)
+
+
+def write_templates(
+    resolution_mm: float,
+    log_changes: dict[str, float],
+    head_image: str,
+    head_mask: str,
+    brain_image: str,
+    brain_mask: str,
+    labels: str,
+    label_table: str,
+) -> None:
+    """Write what registration, skull stripping and the regions need, in MNI152 space.
+
+    Args:
+        resolution_mm: voxel edge of the brain template and of the parcellation.
+        log_changes: cohort.demo.regions, which says what is affected and how.
+        head_image, head_mask: the standard head (2 mm) and its brain mask.
+        brain_image, brain_mask: the skull-stripped MNI152 T1.
+        labels, label_table: the parcellation on the brain template's grid, and index, name, tissue, affected (the sign
+            of the disease's change, 0 for none).
+    """
+    head = phantom.head()
+    write_image(head.signal * np.float32(1000), phantom.HEAD.affine, head_image)
+    write_image(head.brain.astype(np.uint8), phantom.HEAD.affine, head_mask)
+    brain = phantom.mni152("t1", resolution_mm)
+    grid = Grid(brain.shape, resolution_mm, tuple(brain.affine[:3, 3]))
+    points = grid.points()
+    inside = phantom.HEAD.sample(head.brain.astype(np.float32), points, outside="constant") > 0.5
+    write_image(brain.get_fdata(dtype=np.float32) * 1000 * inside, brain.affine, brain_image)
+    write_image(inside.astype(np.uint8), brain.affine, brain_mask)
+    parcels, table = phantom.parcellation()
+    write_image(phantom.HEAD.sample(parcels, points, order=0, outside="constant"), brain.affine, labels)
+    affected = {structure: int(np.sign(change)) for structure, change in log_changes.items()}
+    rows = [
+        {key: row[key] for key in ("index", "name", "tissue")} | {"affected": affected.get(row["structure"], 0)}
+        for row in table
+    ]
+    pd.DataFrame(rows).to_csv(label_table, sep="\t", index=False)
+
+
+def write_bids_tables(scans: pd.DataFrame, description: str, participants: str, sessions: list[str]) -> None:
+    """Write dataset_description.json, participants.tsv and each subject's sessions.tsv (paths in order of subject)."""
+    facts = {
+        "Name": "Counterwarp demo: simulated heads with known atrophy",
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "raw",
+        "License": "CC0",
+        "GeneratedBy": [{"Name": "counterwarp"}],
+    }
+    Path(description).write_text(json.dumps(facts, indent=1))
+    people = scans[scans.baseline]
+    table = pd.DataFrame(
+        {"participant_id": "sub-" + people.subject, "age": people.age, "sex": people.sex, "group": people.group}
+    )
+    table.to_csv(participants, sep="\t", index=False)
+    for path, (_, visits) in zip(sessions, scans.groupby("subject", sort=False), strict=True):
+        table = pd.DataFrame(
+            {"session_id": "ses-" + visits.session, "age": visits.age, "field_strength": visits.field_strength}
+        )
+        table.to_csv(path, sep="\t", index=False)

@@ -1,0 +1,143 @@
+"""The one table of scans that everything else reads: checked, split, and written only when it has changed."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from counterwarp.errors import ConfigError
+
+SPLITS = ("train", "validation", "test")
+GROUPS = ("control", "patient")
+ID = re.compile(r"[A-Za-z0-9]+")
+# The networks need at least this many subjects of each group in each part.
+FEWEST_SUBJECTS = 1
+
+
+def finish(scans: pd.DataFrame, validation_share: float, test_share: float, seed: int) -> pd.DataFrame:
+    """Check a source's table and complete it.
+
+    Args:
+        scans: one row a scan with subject, session ("" for none), path, group, age, sex; other columns are kept; an own
+            column `split` is honoured.
+        validation_share, test_share: of the subjects of each group.
+        seed: of the split.
+
+    Returns:
+        The table with scan (sub-X[_ses-Y]), folder (sub-X[/ses-Y]), baseline and split, sorted by scan.
+
+    Raises:
+        ConfigError: with every problem found.
+    """
+    scans = scans.copy()
+    scans["scan"] = [_join(row, "_") for row in scans.itertuples()]
+    scans["folder"] = [_join(row, "/") for row in scans.itertuples()]
+    problems = _problems_of_rows(scans)
+    if problems:
+        raise ConfigError(problems)
+    scans["age"] = scans["age"].astype(float)
+    scans = scans.sort_values("scan", ignore_index=True)
+    scans["baseline"] = ~scans.duplicated("subject")
+    if "split" not in scans:
+        scans["split"] = _draw_split(scans, validation_share, test_share, seed)
+    problems = _problems_of_split(scans)
+    if problems:
+        raise ConfigError(problems)
+    first = ["scan", "folder", "subject", "session", "path", "group", "age", "sex", "split", "baseline"]
+    return scans[first + [column for column in scans if column not in first]]
+
+
+def _join(row, separator: str) -> str:
+    return f"sub-{row.subject}" + (f"{separator}ses-{row.session}" if row.session else "")
+
+
+def _problems_of_rows(scans: pd.DataFrame) -> list[str]:
+    problems = []
+    for row in scans.itertuples():
+        for name, value in (("subject", row.subject), ("session", row.session)):
+            if value and not ID.fullmatch(value):
+                problems.append(f"{row.path}: {name} {value!r} may hold letters and digits only; rename it")
+        if not row.subject:
+            problems.append(f"{row.path}: no subject; give each scan its subject")
+        if row.group not in GROUPS:
+            problems.append(f"{row.scan}: group {row.group!r} is not one of {', '.join(GROUPS)}; correct the table")
+        if row.sex not in ("F", "M"):
+            problems.append(f"{row.scan}: sex {row.sex!r} is not F or M; the regional model needs it")
+        if not _is_age(row.age):
+            problems.append(f"{row.scan}: age {row.age!r} is not a number of years; the regional model needs it")
+        problems += _problems_of_id(row)
+    for scan, rows in scans.groupby("scan"):
+        if len(rows) > 1:
+            problems.append(f"{scan}: listed {len(rows)} times ({', '.join(rows.path)}); keep one of them")
+    return problems
+
+
+def _is_age(value) -> bool:
+    try:
+        return 0 <= float(value) <= 130
+    except (TypeError, ValueError):
+        return False
+
+
+def _problems_of_id(row) -> list[str]:
+    """A spreadsheet turns 001 into 1: the path still knows."""
+    in_path = re.search(r"sub-([A-Za-z0-9]+)", str(row.path))
+    if in_path and in_path[1] != row.subject and in_path[1].lstrip("0") == row.subject.lstrip("0"):
+        return [f"{row.path}: subject {row.subject!r} lost a leading zero; write {in_path[1]!r} and keep ids as text"]
+    return []
+
+
+def _draw_split(scans: pd.DataFrame, validation_share: float, test_share: float, seed: int) -> list[str]:
+    """Shuffle the subjects of each group; the first go to test, the next to validation, the rest to train."""
+    rng = np.random.default_rng(seed)
+    split = {}
+    for _, members in scans[scans.baseline].groupby("group"):
+        subjects = rng.permutation(members.subject.to_numpy())
+        n_test = round(test_share * len(subjects))
+        n_validation = max(FEWEST_SUBJECTS, round(validation_share * len(subjects)))
+        for i, subject in enumerate(subjects):
+            split[subject] = "test" if i < n_test else "validation" if i < n_test + n_validation else "train"
+    return [split[subject] for subject in scans.subject]
+
+
+def _problems_of_split(scans: pd.DataFrame) -> list[str]:
+    problems = []
+    for subject, rows in scans.groupby("subject"):
+        if rows.split.nunique() > 1:
+            problems.append(f"sub-{subject}: in {' and '.join(sorted(set(rows.split)))}; keep a subject in one split")
+    unknown = sorted(set(scans.split) - set(SPLITS))
+    if unknown:
+        problems.append(f"split {', '.join(map(repr, unknown))} is not one of {', '.join(SPLITS)}; correct the table")
+    people = scans[scans.baseline]
+    for group in GROUPS:
+        if group not in set(people.group):
+            problems.append(f"no {group} among {len(people)} subjects; a classifier needs both groups")
+            continue
+        for split in SPLITS:
+            n = ((people.group == group) & (people.split == split)).sum()
+            if n < FEWEST_SUBJECTS:
+                total = (people.group == group).sum()
+                problems.append(
+                    f"{split}: {n} of {total} {group} subjects; add subjects or change cohort.validation_share "
+                    "and cohort.test_share"
+                )
+    return problems
+
+
+def write_if_changed(table: pd.DataFrame, path: str | Path) -> None:
+    """Write a table (TSV), leaving the file and its time alone when it says the same already."""
+    path = Path(path)
+    text = table.to_csv(sep="\t", index=False)
+    if path.exists() and path.read_text() == text:
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.write_text(text)
+    unfinished.replace(path)
+
+
+def read(path: str | Path) -> pd.DataFrame:
+    """Read a table of scans written by `write_if_changed`; ids stay text."""
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    return table.assign(age=table.age.astype(float), baseline=table.baseline == "True")
