@@ -1,0 +1,52 @@
+"""Regional volumes of the two groups, corrected for the covariates."""
+
+import numpy as np
+import pandas as pd
+
+from counterwarp.figures.style import COLOURS, figure, p_text
+
+COLUMNS = 4
+
+
+def regions_figure(adjusted: pd.DataFrame, regions: pd.DataFrame, covariates: list[str]):
+    """A box plot a region, with every subject as a point and the result of the model above it.
+
+    Args:
+        adjusted: scan, region, group, volume_ml; volumes without the covariates' part.
+        regions: region, tissue, affected (-1, 0, +1; nan where unknown), n, t, p, q, effect, low, high.
+        covariates: their names.
+    """
+    rows = -(-len(regions) // COLUMNS)
+    drawn = figure(10, 0.5 + 2.9 * rows)
+    grid = drawn.subplots(rows, COLUMNS, squeeze=False)
+    for axes in grid.flat[len(regions) :]:
+        axes.set_axis_off()
+    for number, (axes, row) in enumerate(zip(grid.flat, regions.itertuples(), strict=False)):
+        _draw_region(axes, adjusted[adjusted["region"] == row.region], row)
+        if number % COLUMNS == 0:
+            axes.set_ylabel("Volume (ml)")
+    corrected = f"corrected for {' and '.join(covariates)}" if covariates else "uncorrected"
+    drawn.suptitle(
+        f"Regional volumes in MNI152 space (head size normalised), {corrected}; n = {int(regions['n'].max())}",
+        fontsize=10,
+    )
+    return drawn
+
+
+def _draw_region(axes, volumes: pd.DataFrame, row) -> None:
+    groups = ("control", "patient")
+    values = [volumes.loc[volumes["group"] == group, "volume_ml"].to_numpy() for group in groups]
+    boxes = axes.boxplot(values, widths=0.55, showfliers=False, patch_artist=True, medianprops={"color": "black"})
+    # A fixed scatter: the same subject lies at the same place in every run.
+    jitter = np.random.default_rng(0)
+    for place, (group, box) in enumerate(zip(groups, boxes["boxes"], strict=True), start=1):
+        box.set(facecolor=COLOURS[group], alpha=0.35)
+        points = values[place - 1]
+        axes.plot(place + jitter.uniform(-0.16, 0.16, len(points)), points, ".", color=COLOURS[group], markersize=4)
+    axes.set_xticks([1, 2], [f"{group}s" for group in groups])
+    known = {-1: "\nshrinks in truth", 1: "\nexpands in truth", 0: "\nuntouched in truth"}.get(row.affected, "")
+    axes.set_title(
+        f"{row.region.replace('_', ' ')} ({row.tissue}){known}\n"
+        f"t = {row.t:.2f}, {p_text(row.p)}, {p_text(row.q, 'q')}\nd = {row.effect:.2f} [{row.low:.2f}, {row.high:.2f}]",
+        fontsize=8,
+    )

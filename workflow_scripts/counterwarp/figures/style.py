@@ -1,0 +1,49 @@
+"""The look that all figures share, and how they are saved."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+
+# Okabe and Ito's colours keep apart for every kind of colour vision.
+COLOURS = {"control": "#0072B2", "patient": "#D55E00"}
+STATES = {"raw": "#000000", "simulated": "#D55E00", "cycled": "#56B4E9"}
+GREY = "#6e6e6e"
+# Blue and red, not red and green: expansion is red, contraction blue, no change white.
+DIVERGING = "RdBu_r"
+
+matplotlib.rcParams.update(
+    {
+        "font.size": 9,
+        "axes.titlesize": 9,
+        "axes.labelsize": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "legend.frameon": False,
+        "figure.dpi": 100,
+        "savefig.dpi": 150,
+        "pdf.fonttype": 42,
+    }
+)
+
+
+def figure(width: float, height: float) -> Figure:
+    """An empty figure of a size in inches whose parts find their own room."""
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def save(drawn: Figure, png: str | Path, pdf: str | Path) -> None:
+    """Save a figure as PNG and PDF, without dates so that the same data give the same bytes."""
+    drawn.savefig(png, facecolor="white", metadata={"Software": None})
+    drawn.savefig(pdf, facecolor="white", metadata={"CreationDate": None, "Producer": None, "Creator": None})
+
+
+def percent(log_jacobian: np.ndarray) -> np.ndarray:
+    """Tissue volume change in per cent, from its logarithm."""
+    return 100 * np.expm1(log_jacobian)
+
+
+def p_text(p: float, name: str = "p") -> str:
+    """A probability as papers write it."""
+    return f"{name} < 0.001" if p < 0.001 else f"{name} = {p:.3f}" if p < 0.1 else f"{name} = {p:.2f}"
