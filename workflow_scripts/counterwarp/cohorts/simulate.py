@@ -148,16 +148,16 @@ def simulate(
     return SimulatedScan(
         _acquire(HEAD.sample(signal, source, outside="constant"), scanner, noise),
         binary_fill_holes(mask),
-        _log_change(anatomy, velocity, severity, counterfactual_severity, subject, standard),
+        _log_change(anatomy, velocity, severity, counterfactual_severity, standard),
         scanner.affine,
         scanner.pose,
     )
 
 
 def _log_change(
-    anatomy: Anatomy, velocity: np.ndarray, severity: float, counterfactual: float, subject: np.ndarray, standard
+    anatomy: Anatomy, velocity: np.ndarray, severity: float, counterfactual: float, standard: np.ndarray
 ) -> np.ndarray:
-    """log of the tissue's volume change at the points `subject` (3, ...) of the subject's own frame.
+    """log of the tissue's volume change in the subject's own frame, at the points A(y) = `standard` (3, ...).
 
     The disease acts in the subject as P = A^-1 o exp(s u) o A, a pull-back from the diseased to the healthy frame; so
     log det DP(y) = log det DA(y) + log det D exp(s u)(A(y)) - log det DA(P(y)).
@@ -167,8 +167,10 @@ def _log_change(
     flow = exponential(HEAD, step * velocity)
     of_anatomy = log_determinant(COARSE, anatomy.forward)
     moved = COARSE.move(anatomy.inverse, HEAD.move(flow, standard))
+    # A^-1 o A is the identity but for interpolation; taking y through it too makes that error cancel.
+    still = COARSE.move(anatomy.inverse, standard)
     log_det = (
-        COARSE.sample(of_anatomy, subject)
+        COARSE.sample(of_anatomy, still)
         + HEAD.sample(log_determinant(HEAD, flow), standard)
         - COARSE.sample(of_anatomy, moved)
     )

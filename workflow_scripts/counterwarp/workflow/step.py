@@ -54,7 +54,7 @@ def scan_step(snakemake, work: Callable[[SimpleNamespace, SimpleNamespace], None
             except Exception as error:
                 failure = _failure_record(snakemake, error)
         if failure:
-            text = json.dumps({"counterwarp_failure": failure}, indent=1)
+            text = json.dumps({"counterwarp_failure": failure})
             _write_atomically(snakemake, lambda _, outputs: _write_all(outputs, text))
 
 

@@ -1,0 +1,48 @@
+# make demo: the whole workflow on simulated heads; make test: the tests. Both first install what they need in .venv.
+SHELL := bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+RUN := PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/snakemake --cores all --keep-going
+REPORT := results/demo/report.html
+
+.PHONY: demo test lint bench lock
+.DELETE_ON_ERROR:
+
+demo: $(INSTALLED)
+	$(RUN) --quiet rules
+	@$(MAKE) --no-print-directory $(REPORT)
+	@echo "Report: $(CURDIR)/$(REPORT)"
+
+$(REPORT): results/demo/report/about.html
+	$(RUN) --report $@.unfinished.html
+	mv $@.unfinished.html $@
+
+test: $(INSTALLED)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+
+bench: demo
+	$(BIN)/python tests/bench/bench.py
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Counterwarp needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+# Solve the dependencies of pyproject.toml anew.
+lock:
+	rm -rf $(VENV)-lock
+	$(PYTHON) -m venv $(VENV)-lock
+	$(VENV)-lock/bin/pip install --quiet --disable-pip-version-check '.[dev]'
+	$(VENV)-lock/bin/pip freeze --exclude counterwarp | sed 's/+cpu$$//' > requirements.lock
+	rm -rf $(VENV)-lock

@@ -1,0 +1,122 @@
+"""The simulated truth, checked against the simulated anatomy itself."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from counterwarp.cohorts import phantom
+from counterwarp.cohorts.deform import exponential, log_determinant
+from counterwarp.cohorts.demo import ScanSettings, write_phantom, write_scan
+from counterwarp.cohorts.phantom import HEAD
+from counterwarp.cohorts.simulate import COARSE, Anatomy, _log_change, draw_anatomy, draw_scanner
+
+REGIONS = {"lateral_ventricle": 0.8, "hippocampus": -0.4, "medial_temporal_cortex": -0.4}
+
+
+@pytest.fixture(scope="module")
+def anatomy() -> Anatomy:
+    return draw_anatomy(np.random.default_rng(5), phantom.head().brain, 3.0, "F")
+
+
+def test_regions_are_named_large_enough_and_mirror_images():
+    labels, table = phantom.parcellation()
+    assert len(table) >= 10 and len({row["name"] for row in table}) == len(table)
+    millilitres = np.bincount(labels.ravel())[1:] * HEAD.voxel_mm**3 / 1000
+    assert millilitres.min() > 4
+    left, right = millilitres[0::2], millilitres[1::2]
+    np.testing.assert_allclose(left, right, rtol=0.05)
+
+
+def test_disease_changes_the_affected_regions_with_the_right_sign_and_leaves_the_others():
+    velocity = phantom.disease_velocity(REGIONS)
+    change = -log_determinant(HEAD, exponential(HEAD, velocity))
+    labels, table = phantom.parcellation()
+    for row in table:
+        mean = change[labels == row["index"]].mean()
+        wanted = REGIONS.get(row["structure"], 0)
+        if wanted:
+            assert np.sign(mean) == np.sign(wanted) and abs(mean) > 0.35 * abs(wanted), row["name"]
+        else:
+            assert abs(mean) < 0.01, row["name"]
+
+
+def test_unknown_structure_is_named_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"'amygdala'.*hippocampus"):
+        phantom.disease_velocity({"amygdala": -1.0})
+
+
+def test_truth_without_anatomy_is_the_disease_itself():
+    still = np.zeros((3, *COARSE.shape), np.float32)
+    velocity = phantom.disease_velocity(REGIONS)
+    points = COARSE.points()
+    change = _log_change(Anatomy(still, still, 1.0), velocity, 1.2, 1.0, points)
+    expected = -log_determinant(HEAD, exponential(HEAD, 1.2 * velocity))
+    np.testing.assert_allclose(change, HEAD.sample(expected, points), atol=1e-4)
+
+
+def test_truth_agrees_with_the_derivative_of_the_composed_map(anatomy):
+    """P = A^-1 o exp(su) o A differentiated numerically, at the places where the disease acts most."""
+    velocity = phantom.disease_velocity(REGIONS)
+    points = COARSE.points()
+    standard = COARSE.move(anatomy.forward, points)
+    change = _log_change(anatomy, velocity, 1.0, 1.0, standard)
+    flow = exponential(HEAD, velocity)
+    strongest = np.argsort(np.abs(change).ravel())[-40:]
+    places = points.reshape(3, -1)[:, strongest]
+    step = 1.0
+    columns = []
+    for axis in np.eye(3)[:, :, None] * step:
+        ends = [
+            COARSE.move(anatomy.inverse, HEAD.move(flow, COARSE.move(anatomy.forward, places + sign * axis)))
+            for sign in (1, -1)
+        ]
+        columns.append((ends[0] - ends[1]) / (2 * step))
+    numeric = -np.log(np.linalg.det(np.stack(columns, 1).transpose(2, 0, 1)))
+    assert np.corrcoef(numeric, change.ravel()[strongest])[0, 1] > 0.97
+    np.testing.assert_allclose(numeric.mean(), change.ravel()[strongest].mean(), atol=0.08)
+
+
+def test_injecting_and_removing_are_opposite_to_first_order(anatomy):
+    velocity = phantom.disease_velocity(REGIONS)
+    points = COARSE.points()
+    standard = COARSE.move(anatomy.forward, points)
+    suffered = _log_change(anatomy, velocity, 0.05, 1.0, standard)
+    would_suffer = _log_change(anatomy, velocity, 0.0, 0.05, standard)
+    assert np.corrcoef(suffered.ravel(), would_suffer.ravel())[0, 1] > 0.98
+
+
+def test_scanners_give_different_headers_that_cover_the_head():
+    scanners = [draw_scanner(np.random.default_rng(seed), 1.0, 4.0) for seed in range(6)]
+    assert len({tuple(np.abs(s.affine[:3, :3]).argmax(0)) for s in scanners}) > 1
+    for scanner in scanners:
+        edges = np.linalg.norm(scanner.affine[:3, :3], axis=0)
+        assert (edges > 3.5).all() and (edges < 4.5).all()
+        to_voxel = np.linalg.inv(scanner.pose @ scanner.affine)
+        brain = np.argwhere(phantom.head().brain[::4, ::4, ::4]) * 8 + np.array(HEAD.origin_mm)
+        voxels = brain @ to_voxel[:3, :3].T + to_voxel[:3, 3]
+        assert (voxels > 0).all() and (voxels < np.array(scanner.shape) - 1).all()
+
+
+def test_a_scan_is_the_same_twice_and_another_session_differs(tmp_path):
+    settings = {
+        "seed": 1,
+        "subject": "003",
+        "session": "01",
+        "age": 70.0,
+        "sex": "F",
+        "severity": 1.0,
+        "mean_severity": 1.0,
+        "age_effect": 0.1,
+        "voxel_mm": 8.0,
+        "anatomy_mm": 3.0,
+        "noise": 0.02,
+    }
+    write_phantom(REGIONS, tmp_path / "phantom.npz")
+
+    def image(name, **changed):
+        paths = [str(tmp_path / f"{name}_{kind}") for kind in ("T1w.nii.gz", "truth.nii.gz", "mask.nii.gz", "t.json")]
+        write_scan(ScanSettings(**settings | changed), tmp_path / "phantom.npz", *paths)
+        return [Path(path).read_bytes() for path in paths]
+
+    assert image("once") == image("again")
+    assert image("once")[0] != image("later", session="02")[0]

@@ -1,0 +1,143 @@
+"""The table of scans: splits, ids, and every fault said at once."""
+
+import pandas as pd
+import pytest
+from counterwarp.cohorts import sources, table
+from counterwarp.errors import ConfigError
+
+
+def people(n=8, **columns):
+    rows = [
+        {
+            "subject": f"{i:03d}",
+            "session": "",
+            "path": f"sub-{i:03d}_T1w.nii.gz",
+            "group": "control" if i % 2 else "patient",
+            "age": "70",
+            "sex": "F",
+        }
+        for i in range(1, n + 1)
+    ]
+    return pd.DataFrame(rows).assign(**columns)
+
+
+def problems(scans, validation_share=0.25, test_share=0.25):
+    with pytest.raises(ConfigError) as caught:
+        table.finish(scans, validation_share, test_share, seed=0)
+    return caught.value.problems
+
+
+def test_split_is_by_subject_stratified_and_repeatable():
+    scans = pd.concat([people(16), people(16).assign(session="02")])
+    done = table.finish(scans, 0.25, 0.25, seed=3)
+    assert (done.groupby("subject").split.nunique() == 1).all()
+    counts = done[done.baseline].groupby(["group", "split"]).size()
+    assert counts.to_dict() == {
+        (group, split): n for group in table.GROUPS for split, n in (("train", 4), ("validation", 2), ("test", 2))
+    }
+    pd.testing.assert_frame_equal(done, table.finish(scans, 0.25, 0.25, seed=3))
+    assert not done.split.equals(table.finish(scans, 0.25, 0.25, seed=4).split)
+
+
+def test_scan_and_folder_follow_bids_and_the_first_session_is_baseline():
+    done = table.finish(pd.concat([people(), people().assign(session="02")]), 0.25, 0.25, 0)
+    first, second = done[done.subject == "001"].itertuples()
+    assert (first.scan, first.folder, first.baseline) == ("sub-001", "sub-001", True)
+    assert (second.scan, second.folder, second.baseline) == ("sub-001_ses-02", "sub-001/ses-02", False)
+
+
+def test_an_own_split_is_honoured_and_a_subject_in_two_splits_refused():
+    own = ["train", "train", "validation", "validation", "test", "test", "train", "train"]
+    assert table.finish(people(split=own), 0.25, 0.25, 0).split.tolist() == own
+    twice = pd.concat([people(split=own), people(split=own[::-1]).assign(session="02")])
+    assert "sub-003: in test and validation; keep a subject in one split" in problems(twice)
+
+
+def test_every_fault_is_said_at_once():
+    scans = people()
+    scans.loc[0, "age"] = ""
+    scans.loc[1, "sex"] = "x"
+    scans.loc[2, "group"] = "AD"
+    scans.loc[3, "subject"] = "a;rm"
+    scans.loc[4, ["subject", "path"]] = "006", "other.nii"
+    found = "\n".join(problems(scans))
+    for wanted in ("age ''", "sex 'x'", "group 'AD'", "subject 'a;rm'", "sub-006: listed 2 times"):
+        assert wanted in found
+
+
+def test_a_lost_leading_zero_is_named():
+    scans = people()
+    scans.loc[0, "subject"] = "1"
+    assert problems(scans) == ["sub-001_T1w.nii.gz: subject '1' lost a leading zero; write '001' and keep ids as text"]
+
+
+def test_one_class_only_and_too_few_subjects():
+    assert any("no patient among 8" in line for line in problems(people(group="control")))
+    assert any("of 1 patient subjects" in line for line in problems(people(2)))
+
+
+def test_write_if_changed_leaves_an_unchanged_file_alone(tmp_path):
+    path = tmp_path / "scans.tsv"
+    done = table.finish(people(), 0.25, 0.25, 0)
+    table.write_if_changed(done, path)
+    before = path.stat().st_mtime_ns
+    table.write_if_changed(done, path)
+    assert path.stat().st_mtime_ns == before
+    assert table.read(path).subject.tolist() == done.subject.tolist()
+    table.write_if_changed(done[1:], path)
+    assert len(table.read(path)) == 7
+
+
+def cohort(path, source):
+    return {"source": source, "path": str(path), "validation_share": 0.25, "test_share": 0.25, "seed": 0}
+
+
+def test_table_source_refuses_missing_files_and_paths_that_leave(tmp_path):
+    scans = people()
+    for name in scans.path[2:]:
+        (tmp_path / name).write_bytes(b"x")
+    scans.loc[0, "path"] = "../sub-001_T1w.nii.gz"
+    path = tmp_path / "scans.tsv"
+    scans.drop(columns="session").to_csv(path, sep="\t", index=False)
+    with pytest.raises(ConfigError) as caught:
+        sources.index(cohort(path, "table"), "")
+    text = str(caught.value)
+    assert "leaves the folder of the table" in text and "no file" in text and "sub-002_T1w.nii.gz" in text
+
+
+def test_table_source_keeps_ids_as_text(tmp_path):
+    scans = people()
+    for name in scans.path:
+        (tmp_path / name).write_bytes(b"x")
+    scans.to_csv(tmp_path / "scans.csv", index=False)
+    assert sources.index(cohort(tmp_path / "scans.csv", "table"), "").subject.tolist() == scans.subject.tolist()
+
+
+def test_bids_source_reads_mixed_sessions_and_reports_what_does_not_match(tmp_path):
+    rows = people()
+    for i, row in enumerate(rows.itertuples()):
+        for session in ["ses-01/", "ses-02/"] if i < 2 else [""]:
+            name = f"sub-{row.subject}_{session.replace('/', '_')}T1w.nii.gz"
+            image = tmp_path / f"sub-{row.subject}/{session}anat/{name}"
+            image.parent.mkdir(parents=True)
+            image.write_bytes(b"x")
+    people_table = rows.rename(columns={"subject": "participant_id"})[["participant_id", "group", "age", "sex"]]
+    people_table.to_csv(tmp_path / "participants.tsv", sep="\t", index=False)
+    found = sources.index(cohort(tmp_path, "bids"), "")
+    assert len(found) == 10 and found.scan[1] == "sub-001_ses-02"
+    people_table.replace("001", "1").to_csv(tmp_path / "participants.tsv", sep="\t", index=False)
+    with pytest.raises(ConfigError, match="lost a leading zero"):
+        sources.index(cohort(tmp_path, "bids"), "")
+
+
+def test_the_demo_has_the_sessions_and_groups_asked_for():
+    demo = {"controls": 5, "patients": 6, "two_sessions": 2, "severity": 1.0, "severity_sd": 0.2, "progression": 0.5}
+    scans = sources.index(cohort("", "demo") | {"demo": demo}, "bids")
+    assert len(scans) == 5 + 6 + 4
+    assert scans[scans.baseline].group.value_counts().to_dict() == {"patient": 6, "control": 5}
+    assert (scans.severity[scans.group == "control"] == 0).all() and (
+        scans.severity[scans.group == "patient"] > 0
+    ).all()
+    progressed = scans[scans.group == "patient"].groupby("subject").severity.agg(["min", "max", "count"])
+    twice = progressed[progressed["count"] == 2]
+    assert ((twice["max"] - twice["min"]).round(6) == 0.5).all()

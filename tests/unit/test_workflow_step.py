@@ -1,0 +1,90 @@
+"""A step of one scan: outputs are whole or absent, and its failure travels on."""
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from counterwarp.errors import CounterwarpError, ScanError
+from counterwarp.workflow import cohort_step, read_failure, scan_step
+
+
+class Named(dict):
+    def __getitem__(self, key):
+        return list(self.values())[key] if isinstance(key, int) else super().__getitem__(key)
+
+    def __iter__(self):
+        return iter(self.values())
+
+
+def job(folder, **inputs):
+    return SimpleNamespace(
+        rule="strip",
+        wildcards=SimpleNamespace(scan="sub-01"),
+        input=Named({name: str(path) for name, path in inputs.items()}),
+        output=Named(image=str(folder / "out/image.txt"), sidecar=str(folder / "out/image.json")),
+        log=[str(folder / "strip.log")],
+    )
+
+
+def copy(inputs, outputs):
+    Path(outputs.image).write_text("image")
+    Path(outputs.sidecar).write_text("{}")
+
+
+def fail(inputs, outputs):
+    Path(outputs.image).write_text("half an im")
+    raise ScanError("sub-01.nii.gz: holds NaN; repair it")
+
+
+def test_a_good_step_writes_its_outputs_and_its_cost(tmp_path):
+    scan_step(job(tmp_path), copy)
+    assert (tmp_path / "out/image.txt").read_text() == "image"
+    assert [path.name for path in sorted((tmp_path / "out").iterdir())] == ["image.json", "image.txt"]
+    cost = json.loads((tmp_path / "strip.log").read_text().splitlines()[-1].split("cost ")[1])
+    assert cost["rule"] == "strip" and cost["state"] == "finished" and cost["peak_mb"] > 0
+
+
+def test_a_failed_step_leaves_records_that_later_steps_pass_on(tmp_path):
+    scan_step(job(tmp_path), fail)
+    failure = read_failure(tmp_path / "out/image.txt")
+    assert failure["rule"] == "strip" and failure["reason"] == "sub-01.nii.gz: holds NaN; repair it"
+    assert "--forcerun strip" in failure["rerun"]
+    later = job(tmp_path / "later", image=tmp_path / "out/image.txt")
+    (tmp_path / "later").mkdir()
+    scan_step(later, copy)
+    assert read_failure(tmp_path / "later/out/image.json") == failure
+
+
+def test_an_unforeseen_error_is_recorded_with_its_traceback_in_the_log(tmp_path):
+    scan_step(job(tmp_path), lambda inputs, outputs: 1 / 0)
+    assert "ZeroDivisionError" in read_failure(tmp_path / "out/image.txt")["reason"]
+    assert "Traceback" in (tmp_path / "strip.log").read_text()
+
+
+def test_a_fault_of_the_machine_is_raised_and_leaves_nothing(tmp_path):
+    def full_disk(inputs, outputs):
+        Path(outputs.image).write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError):
+        scan_step(job(tmp_path), full_disk)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_output_not_written_is_a_failure(tmp_path):
+    scan_step(job(tmp_path), lambda inputs, outputs: Path(outputs.image).touch())
+    assert "did not write" in read_failure(tmp_path / "out/image.txt")["reason"]
+
+
+def test_a_real_file_is_no_failure(tmp_path):
+    (tmp_path / "image").write_bytes(b"\x1f\x8b")
+    assert read_failure(tmp_path / "image") is None
+
+
+def test_a_cohort_step_stops_with_one_message(tmp_path):
+    def refuse(inputs, outputs):
+        raise CounterwarpError("no patient left after preprocessing")
+
+    with pytest.raises(SystemExit, match="strip: no patient left"):
+        cohort_step(job(tmp_path), refuse)
