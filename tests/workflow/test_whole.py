@@ -1,0 +1,99 @@
+"""The whole workflow on a tiny cohort, run for real."""
+
+import json
+import re
+import shutil
+
+import pandas as pd
+import pytest
+
+
+def table(workflow, name):
+    return pd.read_csv(workflow.results / "tables" / f"{name}.tsv", sep="\t", dtype=str, keep_default_na=False)
+
+
+def test_every_table_is_there_and_nothing_failed(finished):
+    assert len(table(finished, "failures")) == 0
+    assert len(table(finished, "qc")) == 10
+    assert set(table(finished, "methods").method) >= {"cycle", "backprop"}
+    assert len(table(finished, "regions")) >= 10
+    assert set(table(finished, "classifier").split) >= {"test"}
+    assert set(table(finished, "logits").scan) <= set(table(finished, "qc").scan)
+
+
+def test_a_scan_leaves_bids_derivatives_with_side_cars(finished):
+    folder = finished.results / "derivatives/sub-001/ses-01/anat"
+    images = sorted(path.name.removeprefix("sub-001_ses-01_") for path in folder.glob("*.nii.gz"))
+    for wanted in (
+        "space-MNI152_desc-preproc_T1w.nii.gz",
+        "desc-brain_mask.nii.gz",
+        "space-MNI152_res-network_desc-cycle_T1w.nii.gz",
+        "space-MNI152_res-network_desc-cycle_displacement.nii.gz",
+        "space-MNI152_res-network_desc-cycle_logjacobian.nii.gz",
+    ):
+        assert wanted in images
+        side_car = json.loads((folder / f"sub-001_ses-01_{wanted.removesuffix('.nii.gz')}.json").read_text())
+        assert side_car["Sources"] and side_car["SoftwareVersions"]
+    assert (folder / "sub-001_ses-01_from-T1w_to-MNI152_mode-image_xfm.mat").is_file()
+    description = finished.results / "derivatives/dataset_description.json"
+    assert json.loads(description.read_text())["DatasetType"] == "derivative"
+
+
+def test_rerunning_does_nothing(finished):
+    assert "Nothing to be done" in finished.run()
+
+
+@pytest.mark.parametrize(
+    "target", ["cohort", "preprocess", "train", "explain", "group", "roi", "evaluate", "report", "all"]
+)
+def test_every_stage_is_a_target(finished, target):
+    assert finished.rules_to_run(target) == set()
+
+
+def test_nothing_unfinished_is_left(finished):
+    assert [path for path in finished.results.rglob("*unfinished*")] == []
+
+
+def test_the_report_is_one_file_without_network(finished, tmp_path):
+    report = tmp_path / "report.html"
+    finished.run("--report", report)
+    text = report.read_text()
+    for category in ("1 Failures", "4 Classifier", "6 Group map", "7 Regions", "9 About"):
+        assert category in text
+    assert not re.search(r'<(?:script|link|img)[^>]+(?:src|href)="https?:', text)
+
+
+def test_a_changed_module_reruns_exactly_the_stages_that_use_it(finished, tmp_path):
+    touched = finished.code / "workflow_scripts/counterwarp/stats/glm.py"
+    original = touched.read_text()
+    touched.write_text(original + "\n# changed\n")
+    try:
+        rules = finished.rules_to_run()
+    finally:
+        touched.write_text(original)
+    assert "roi_glm" in rules
+    assert not rules & {"conform", "strip", "pack", "train_classifier", "train_simulator", "segment", "group_map"}
+
+    touched = finished.code / "workflow_scripts/counterwarp/training/cycle.py"
+    original = touched.read_text()
+    touched.write_text(original + "\n# changed\n")
+    try:
+        rules = finished.rules_to_run()
+    finally:
+        touched.write_text(original)
+    assert {"train_simulator", "explain_simulator", "group_map"} <= rules
+    assert not rules & {"conform", "strip", "pack", "train_classifier", "explain_saliency", "segment", "roi_glm"}
+    assert finished.rules_to_run() == set()
+
+
+def test_one_scan_of_another_content_reruns_that_scan_and_what_follows(finished):
+    scan = finished.results / "cohort/bids/sub-002/ses-01/anat/sub-002_ses-01_T1w.nii.gz"
+    kept = scan.with_suffix(".kept")
+    shutil.copy2(scan, kept)
+    try:
+        scan.write_bytes((finished.results / "cohort/bids/sub-003/ses-01/anat/sub-003_ses-01_T1w.nii.gz").read_bytes())
+        text = finished.run("--dry-run", "--rerun-triggers", "mtime", "params", "input", "code")
+    finally:
+        shutil.move(kept, scan)
+    again = set(re.findall(r"scan=(sub-\w+)", text))
+    assert again == {"sub-002_ses-01"}
