@@ -1,0 +1,28 @@
+"""The methods that explain a classifier, one module each, all with one verb: explain(images, groups) -> maps.
+
+To add one: a module of its name here with a function `build`, a line in METHODS, a test.
+"""
+
+import importlib
+
+from counterwarp.errors import ConfigError
+
+# Method -> what it explains with: "saliency" needs the classifier alone, "simulator" a trained simulator too.
+METHODS = {"backprop": "saliency", "cycle": "simulator"}
+
+
+def methods(kind: str) -> list[str]:
+    """Names of all methods of one kind."""
+    return [name for name, of_kind in METHODS.items() if of_kind == kind]
+
+
+def build(name: str, classifier, simulator=None):
+    """The explainer of a method for trained networks.
+
+    Raises:
+        ConfigError: the method is not known; the message lists those that are.
+    """
+    if name not in METHODS:
+        raise ConfigError([f"explain.methods: {name!r} is not known; the methods are {', '.join(sorted(METHODS))}"])
+    module = importlib.import_module(f"counterwarp.explain.{name}")
+    return module.build(classifier, simulator) if METHODS[name] == "simulator" else module.build(classifier)

@@ -1,0 +1,45 @@
+"""The classifier that is explained: blocks of convolution, batch norm, ReLU and pooling; one logit, positive: patient."""
+
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from counterwarp.networks.layers import BATCH_NORM, CONVOLUTION, MAX_POOL, pooled
+
+
+class Classifier(nn.Module):
+    """Liu et al. 2021, section 3.2, sized by its arguments (the paper: grid 64^3, channels 16-32-64-16, hidden 64).
+
+    Args:
+        grid: shape of one image, 2 or 3 axes of any length.
+        channels: features of each block.
+        hidden: width of the fully connected layer.
+        dropout: share of the flattened features set to zero in training.
+    """
+
+    def __init__(self, grid: Sequence[int], channels: Sequence[int], hidden: int, dropout: float):
+        super().__init__()
+        self.settings = {"grid": list(grid), "channels": list(channels), "hidden": hidden, "dropout": dropout}
+        dims = len(grid)
+        self.blocks = nn.ModuleList(
+            # Separate, not-in-place ReLU modules, because guided back-propagation and Grad-CAM hook them.
+            nn.Sequential(
+                CONVOLUTION[dims](before, after, 3, padding=1),
+                BATCH_NORM[dims](after),
+                nn.ReLU(),
+                MAX_POOL[dims](2),
+            )
+            for before, after in zip([1, *channels], channels, strict=False)
+        )
+        features = channels[-1]
+        for n in pooled(tuple(grid), len(channels)):
+            features *= n
+        self.head = nn.Sequential(
+            nn.Flatten(), nn.Dropout(dropout), nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, 1)
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (batch,) of images (batch, 1, *grid)."""
+        for block in self.blocks:
+            images = block(images)
+        return self.head(images)[:, 0]

@@ -1,0 +1,99 @@
+"""The coupled simulator: one U-Net of conditional convolutions that injects the disease or removes it, by a warp."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from counterwarp.networks.condconv import CondConv
+from counterwarp.networks.layers import BATCH_NORM, pooled
+
+INJECT, REMOVE = 0.0, 1.0
+LINEAR = {2: "bilinear", 3: "trilinear"}
+INITIAL_SD = 1e-3
+SLOPE = 0.1
+
+
+class Simulator(nn.Module):
+    """Liu et al. 2021, section 3.3 (the paper: grid 64^3, channels 16-32-64-16-16, fully_connected 512, experts 3).
+
+    Encoder: a conditional convolution per level, with batch norm, leaky ReLU and max-pooling between two. Bottleneck:
+    two fully connected layers, the task appended to what lies between. Decoder: convolve, upsample to the nearest, add
+    the encoder's output of that level. It starts as the identity.
+
+    Args:
+        grid: shape of one image, 2 or 3 axes of any length.
+        channels: features of each level of the encoder.
+        fully_connected: width of the bottleneck.
+        experts: kernels of each conditional convolution.
+        output_level: level on whose grid the displacement is computed; 0 is the image's own grid, as in the paper; from a
+            coarser one it is interpolated linearly.
+    """
+
+    def __init__(
+        self, grid: Sequence[int], channels: Sequence[int], fully_connected: int, experts: int, output_level: int = 0
+    ):
+        super().__init__()
+        self.settings = {
+            "grid": list(grid),
+            "channels": list(channels),
+            "fully_connected": fully_connected,
+            "experts": experts,
+            "output_level": output_level,
+        }
+        dims, deepest = len(grid), len(channels) - 1
+        self.output_level = output_level
+        self.bottom = (channels[-1], *pooled(tuple(grid), deepest))
+        features = torch.Size(self.bottom).numel()
+
+        self.encoder = nn.ModuleList(
+            CondConv(dims, before, after, experts) for before, after in zip([1, *channels], channels, strict=False)
+        )
+        self.encoder_norms = nn.ModuleList(BATCH_NORM[dims](width) for width in channels[:-1])
+        self.squeeze = nn.Linear(features, fully_connected)
+        self.widen = nn.Linear(fully_connected + 1, features)
+        levels = range(deepest, output_level, -1)
+        self.first = CondConv(dims, channels[-1], channels[-1], experts)
+        self.decoder = nn.ModuleList(CondConv(dims, channels[level], channels[level - 1], experts) for level in levels)
+        self.decoder_norms = nn.ModuleList(BATCH_NORM[dims](channels[level]) for level in levels)
+        self.last = CondConv(dims, channels[output_level], dims, experts)
+        nn.init.normal_(self.last.weight, std=INITIAL_SD)
+        nn.init.zeros_(self.last.bias)
+
+    def forward(self, images: Tensor, task: Tensor) -> Tensor:
+        """The displacement that simulates.
+
+        Args:
+            images: (batch, 1, *grid).
+            task: (batch,), INJECT or REMOVE for each image.
+
+        Returns:
+            (batch, axes, *grid), voxels, pull-back: the simulated image is X^(p) = X(p + displacement(p)).
+        """
+        grid = images.shape[2:]
+        skips = self.encode(images, task)
+        features = self.first(self.bottleneck(skips[-1], task), task) + skips[-1]
+        for convolution, norm, skip in zip(self.decoder, self.decoder_norms, skips[-2::-1], strict=False):
+            features = convolution(functional.leaky_relu(norm(features), SLOPE), task)
+            features = functional.interpolate(features, size=skip.shape[2:], mode="nearest") + skip
+        displacement = self.last(functional.leaky_relu(features, SLOPE), task)
+        if self.output_level:
+            # In voxels of the image's grid from the start, so that only the positions need interpolation.
+            displacement = functional.interpolate(displacement, size=grid, mode=LINEAR[len(grid)], align_corners=False)
+        return displacement
+
+    def encode(self, images: Tensor, task: Tensor) -> list[Tensor]:
+        """Output of each level's convolution, before its norm."""
+        outputs = [self.encoder[0](images, task)]
+        for norm, convolution in zip(self.encoder_norms, self.encoder[1:], strict=True):
+            active = functional.leaky_relu(norm(outputs[-1]), SLOPE)
+            pool = functional.max_pool3d if active.dim() == 5 else functional.max_pool2d
+            outputs.append(convolution(pool(active, 2), task))
+        return outputs
+
+    def bottleneck(self, features: Tensor, task: Tensor) -> Tensor:
+        """Features of the deepest level from the whole image at once."""
+        squeezed = functional.leaky_relu(self.squeeze(features.flatten(1)), SLOPE)
+        widened = self.widen(torch.cat([squeezed, task[:, None]], 1))
+        return functional.leaky_relu(widened, SLOPE).reshape(-1, *self.bottom)

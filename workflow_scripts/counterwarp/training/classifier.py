@@ -1,0 +1,125 @@
+"""Training of the classifier; the epoch is chosen on validation subjects."""
+
+import logging
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
+from tqdm import tqdm
+
+from counterwarp.networks.classifier import Classifier
+from counterwarp.training.checkpoints import ResumeFile, fingerprint
+from counterwarp.training.pack import Pack
+
+LOG = logging.getLogger("counterwarp")
+
+
+def train_classifier(
+    pack: Pack, settings: dict, device: torch.device, resume: str, origin: dict | None = None
+) -> tuple[Classifier, pd.DataFrame]:
+    """Binary cross-entropy on the logits, Adam (Liu et al. 2021, section 3.2).
+
+    Args:
+        pack: trained on split "train"; split "validation" chooses the epoch, by its loss, which moves where the accuracy
+            of a few subjects cannot.
+        settings: section `classifier` of the configuration.
+        device: where to train; torch's generator must have been seeded.
+        resume: path of the resume file; the caller removes it when the results are safe.
+        origin: whatever else the result depends on, such as the seed.
+
+    Returns:
+        The network of the chosen epoch in evaluation mode, on `device`.
+        One row an epoch: epoch, train_loss, validation_loss, validation_balanced_accuracy, chosen.
+
+    Raises:
+        CounterwarpError: a split lacks a group.
+    """
+    rows = torch.as_tensor(_of_both_groups(pack, "train"))
+    held_out = _of_both_groups(pack, "validation")
+    images, patients = pack.tensor(rows).to(device), pack.patients[rows].to(device)
+    validation = pack.tensor(held_out).to(device), pack.patients[held_out].to(device)
+    network = Classifier(pack.grid, settings["channels"], settings["hidden"], settings["dropout"]).to(device)
+    optimiser = torch.optim.Adam(
+        network.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]
+    )
+    digest = fingerprint(
+        {"settings": settings, "index": pack.index.to_csv(), **(origin or {})}, pack.images[rows], pack.images[held_out]
+    )
+    file = ResumeFile(resume, digest, {"network": network, "optimiser": optimiser})
+    progress = file.restore() or {"epoch": 0, "history": [], "best": None}
+    history = progress["history"]
+    for epoch in tqdm(range(progress["epoch"], settings["epochs"]), desc="classifier", disable=None):
+        loss = _epoch(network, optimiser, images, patients, settings)
+        row = {"epoch": epoch + 1, "train_loss": loss, **_validate(network, *validation)}
+        if not history or row["validation_loss"] < min(past["validation_loss"] for past in history):
+            progress["best"] = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        history.append(row)
+        progress["epoch"] = epoch + 1
+        file.save(progress)
+        LOG.info("epoch %(epoch)d: loss %(train_loss).3f, validation %(validation_loss).3f", row)
+    network.load_state_dict(progress["best"])
+    table = pd.DataFrame(history)
+    table["chosen"] = table.index == table["validation_loss"].idxmin()
+    return network.eval(), table
+
+
+def _of_both_groups(pack: Pack, split: str):
+    for group in ("control", "patient"):
+        pack.rows(split, group)
+    return pack.rows(split)
+
+
+def _epoch(network: Classifier, optimiser, images: Tensor, patients: Tensor, settings: dict) -> float:
+    """One pass over the training scans in random order; returns the mean loss."""
+    network.train()
+    order = torch.randperm(len(images))
+    batches = order.split(settings["batch_size"])
+    if len(batches) > 1 and len(batches[-1]) == 1:
+        # Batch norm cannot learn from a single image once little is left of its grid.
+        batches = batches[:-1]
+    total = 0.0
+    for batch in batches:
+        moved = augment(images[batch], settings["flip"], settings["shift_voxels"])
+        loss = binary_cross_entropy_with_logits(network(moved), patients[batch])
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        total += loss.item() / len(batches)
+    return total
+
+
+def augment(images: Tensor, flip: bool, shift_voxels: int) -> Tensor:
+    """Mirror each image along its first spatial axis (left-right in MNI152) half of the time, and shift it.
+
+    Args:
+        images: (batch, 1, *grid).
+        flip: whether to mirror at all.
+        shift_voxels: largest shift along each axis, in whole voxels; the border wraps around, where there is only
+            background.
+    """
+    if flip:
+        mirrored = torch.rand(len(images)) < 0.5
+        images = torch.where(mirrored.to(images.device).reshape(-1, *[1] * (images.dim() - 1)), images.flip(2), images)
+    if shift_voxels:
+        axes = list(range(1, images.dim() - 1))
+        shifts = torch.randint(-shift_voxels, shift_voxels + 1, (len(images), len(axes))).tolist()
+        images = torch.stack([image.roll(shift, axes) for image, shift in zip(images, shifts, strict=True)])
+    return images
+
+
+@torch.no_grad()
+def logits(network: nn.Module, images: Tensor, batch_size: int = 16) -> Tensor:
+    """Logits (n,) of images (n, 1, *grid), a batch at a time, in evaluation mode."""
+    network.eval()
+    return torch.cat([network(batch) for batch in images.split(batch_size)])
+
+
+def _validate(network: nn.Module, images: Tensor, patients: Tensor) -> dict:
+    predicted = logits(network, images)
+    right = (predicted > 0) == patients.bool()
+    per_group = [right[patients == group].float().mean().item() for group in (0, 1)]
+    return {
+        "validation_loss": binary_cross_entropy_with_logits(predicted, patients).item(),
+        "validation_balanced_accuracy": sum(per_group) / 2,
+    }

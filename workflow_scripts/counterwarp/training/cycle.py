@@ -1,0 +1,196 @@
+"""Training of the coupled simulator: shift the logit, come back, change little (Liu et al. 2021, section 3.1)."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from counterwarp.networks.simulator import INJECT, REMOVE, Simulator
+from counterwarp.networks.warp import warp
+from counterwarp.training.checkpoints import ResumeFile, fingerprint
+from counterwarp.training.classifier import augment, logits
+from counterwarp.training.pack import Pack
+
+LOG = logging.getLogger("counterwarp")
+
+
+def logit_shift_loss(before: Tensor, after: Tensor, task: Tensor, delta: float) -> Tensor:
+    """mean of max(p(X) - p(X^), -delta) over injections, max(p(Y^) - p(Y), -delta) over removals  (eq. 1 and 2).
+
+    Args:
+        before, after: (batch,), logits of the images and of the simulated images.
+        task: (batch,), INJECT or REMOVE.
+        delta: shift beyond which nothing more is gained.
+    """
+    direction = torch.where(task == INJECT, 1.0, -1.0)
+    return (direction * (before - after)).clamp(min=-delta).mean()
+
+
+def diffusion(displacement: Tensor) -> Tensor:
+    """Mean over voxels of the squared gradient of the displacement, summed over its components and axes.
+
+    The paper sums over the voxels of a 64^3 grid: its weight 0.02 is 0.02 * 64^3 = 5243 here.
+
+    Args:
+        displacement: (batch, axes, *grid), voxels.
+    """
+    axes = range(2, displacement.dim())
+    return sum(displacement.diff(dim=axis).square().mean() for axis in axes) * displacement.shape[1]
+
+
+def objective(simulator: Simulator, classifier: nn.Module, images: Tensor, task: Tensor, settings: dict) -> dict:
+    """The terms of the joint objective for a batch that holds both tasks.
+
+    Args:
+        images: (batch, 1, *grid).
+        task: (batch,), INJECT for controls' images and REMOVE for patients'.
+        settings: section `simulator` of the configuration, with `delta` a number.
+
+    Returns:
+        total, logit_shift (its loss), cycle (mean squared error of the images cycled back), smoothness (of both
+        displacements), shift (the mean logit shift reached, in the wanted direction): scalar tensors.
+    """
+    displacement = simulator(images, task)
+    simulated = warp(images, displacement)
+    back = simulator(simulated, 1 - task)
+    cycled = warp(simulated, back)
+    with torch.no_grad():
+        before = classifier(images)
+    after = classifier(simulated)
+    terms = {
+        "logit_shift": logit_shift_loss(before, after, task, settings["delta"]),
+        "cycle": (cycled - images).square().mean(),
+        "smoothness": (diffusion(displacement) + diffusion(back)) / 2,
+    }
+    total = (
+        settings["logit_weight"] * terms["logit_shift"]
+        + settings["cycle_weight"] * terms["cycle"]
+        + settings["smoothness_weight"] * terms["smoothness"]
+    )
+    shift = (torch.where(task == INJECT, 1.0, -1.0) * (after - before)).mean()
+    return {"total": total, **terms, "shift": shift.detach()}
+
+
+def train_simulator(
+    pack: Pack, classifier: nn.Module, settings: dict, device: torch.device, resume: str, origin: dict | None = None
+) -> tuple[Simulator, pd.DataFrame]:
+    """Train one simulator for both tasks by one objective (Adam, learning rate falling to zero along a cosine).
+
+    The logit loss is met long before the map is right, so it ends nothing: the number of steps is fixed, the last weights
+    are taken, and the history says what they reach on validation subjects.
+
+    Args:
+        pack: trained on split "train", watched on "validation".
+        classifier: trained; it is frozen here and stays in evaluation mode.
+        settings: section `simulator` of the configuration.
+        device: where to train; torch's generator must have been seeded.
+        resume: path of the resume file; the caller removes it when the results are safe.
+        origin: whatever else the result depends on, such as the seed.
+
+    Returns:
+        The network in evaluation mode, on `device`.
+        One row every `report_every` steps: step, then the terms of `objective` in training (train_*, means since the last
+        row) and on validation subjects in evaluation mode (validation_*).
+
+    Raises:
+        CounterwarpError: a split lacks a group.
+    """
+    classifier = classifier.to(device).eval().requires_grad_(False)
+    controls, patients = (pack.tensor(pack.rows("train", group)).to(device) for group in ("control", "patient"))
+    settings = {**settings, "delta": _delta(settings["delta"], classifier, controls, patients)}
+    network = Simulator(
+        pack.grid,
+        settings["channels"],
+        settings["fully_connected"],
+        settings["experts"],
+        settings["output_level"],
+    ).to(device)
+    optimiser = torch.optim.Adam(network.parameters(), lr=settings["learning_rate"])
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings["steps"])
+    weights = [tensor.cpu().numpy() for tensor in classifier.state_dict().values()]
+    digest = fingerprint(
+        {"settings": settings, "index": pack.index.to_csv(), **(origin or {})},
+        pack.images[pack.rows("train")],
+        *weights,
+    )
+    file = ResumeFile(resume, digest, {"network": network, "optimiser": optimiser, "schedule": schedule})
+    progress = file.restore() or {"step": 0, "history": [], "recent": []}
+    for step in tqdm(range(progress["step"], settings["steps"]), desc="simulator", disable=None):
+        images, task = _draw(controls, patients, settings)
+        network.train()
+        terms = objective(network, classifier, images, task, settings)
+        optimiser.zero_grad()
+        terms["total"].backward()
+        nn.utils.clip_grad_norm_(network.parameters(), settings["gradient_norm"])
+        optimiser.step()
+        schedule.step()
+        progress["step"] = step + 1
+        progress["recent"].append({name: term.item() for name, term in terms.items()})
+        if progress["step"] % settings["report_every"] == 0 or progress["step"] == settings["steps"]:
+            if progress["step"] == settings["steps"]:
+                recalibrate(network, controls, patients, settings)
+            _report(progress, network, classifier, pack, settings, device)
+            file.save(progress)
+    return network.eval(), pd.DataFrame(progress["history"])
+
+
+def _delta(delta: float | str, classifier: nn.Module, controls: Tensor, patients: Tensor) -> float:
+    """The logit shift to ask for; "auto" takes the difference between the two groups' mean logits."""
+    if delta != "auto":
+        return float(delta)
+    spread = (logits(classifier, patients).mean() - logits(classifier, controls).mean()).item()
+    LOG.info("delta is %.2f, the difference between the groups' mean logits in training", spread)
+    return spread
+
+
+def _draw(controls: Tensor, patients: Tensor, settings: dict) -> tuple[Tensor, Tensor]:
+    """A random batch with as many controls (to inject) as patients (to remove), and its tasks."""
+    size = settings["batch_size"]
+    chosen = torch.cat([group[torch.randint(len(group), (size,))] for group in (controls, patients)])
+    task = torch.tensor([INJECT] * size + [REMOVE] * size, device=chosen.device)
+    return augment(chosen, settings["flip"], 0), task
+
+
+@torch.no_grad()
+def recalibrate(network: Simulator, controls: Tensor, patients: Tensor, settings: dict) -> None:
+    """Replace the running statistics of batch norm by averages over the training scans and their simulations.
+
+    With a few images a batch, the exponential averages of training are too noisy: in evaluation mode the network would
+    shift the logits far less than in training.
+    """
+    norms = [module for module in network.modules() if isinstance(module, nn.modules.batchnorm._BatchNorm)]
+    momentum = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # cumulative average
+    network.train()
+    for _ in range(settings["recalibration_batches"]):
+        images, task = _draw(controls, patients, settings)
+        network(warp(images, network(images, task)), 1 - task)
+    for norm, value in zip(norms, momentum, strict=True):
+        norm.momentum = value
+
+
+def _report(progress: dict, network: Simulator, classifier, pack: Pack, settings: dict, device) -> None:
+    """Add a row to the history: means of the training terms since the last one, and the terms on validation subjects."""
+    recent = pd.DataFrame(progress["recent"]).mean()
+    row = {"step": progress["step"], **{f"train_{name}": float(value) for name, value in recent.items()}}
+    row |= {f"validation_{name}": value for name, value in _validate(network, classifier, pack, settings, device).items()}
+    progress["history"].append(row)
+    progress["recent"] = []
+    LOG.info(
+        "step %d: %s", progress["step"], ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "step")
+    )
+
+
+@torch.no_grad()
+def _validate(network: Simulator, classifier, pack: Pack, settings: dict, device) -> dict[str, float]:
+    network.eval()
+    rows = np.concatenate([pack.rows("validation", group) for group in ("control", "patient")])
+    images, task = pack.tensor(rows).to(device), pack.patients[rows].to(device)
+    batches = zip(images.split(8), task.split(8), strict=True)
+    results = [(len(t), objective(network, classifier, i, t, settings)) for i, t in batches]
+    return {name: sum(n * terms[name].item() for n, terms in results) / len(rows) for name in results[0][1]}
