@@ -1,0 +1,69 @@
+AVERAGED = {"baseline": True} | ({} if config["group"]["split"] == "all" else {"split": config["group"]["split"]})
+
+
+rule group:
+    input:
+        expand(
+            "<results>/group/{method}/seed-{seed}/logjacobian.nii.gz",
+            method=config["explain"]["methods"],
+            seed=config["seeds"],
+        ),
+        "<results>/group/truth/logjacobian.nii.gz" if TRUTH_KNOWN else [],
+
+
+rule syn:
+    input:
+        image=rules.register.output.image,
+        template="<template>/brain_T1w.nii.gz",
+    output:
+        warp="<scan>_from-affine_to-MNI152_mode-image_xfm.nii.gz",
+        warp_sidecar="<scan>_from-affine_to-MNI152_mode-image_xfm.json",
+        inverse="<scan>_from-MNI152_to-affine_mode-image_xfm.nii.gz",
+        inverse_sidecar="<scan>_from-MNI152_to-affine_mode-image_xfm.json",
+    log:
+        "<scanlog>_syn.log",
+    cache: True
+    group:
+        "scan"
+    conda:
+        "../envs/group.yaml"
+    params:
+        code=digest("syn"),
+        roles="fixed: template, moving: image",
+        seed=config["preprocess"]["seed"],
+    script:
+        "../workflow_scripts/syn.py"
+
+
+rule group_map:
+    input:
+        maps="<results>/explain/{method}/seed-{seed}/maps.npy",
+        index=rules.pack.output.index,
+        affine=rules.pack.output.affine,
+        warps=every_scan("<scan>_from-affine_to-MNI152_mode-image_xfm.nii.gz", **AVERAGED),
+        template_mask="<template>/brain_mask.nii.gz",
+    output:
+        image="<results>/group/{method}/seed-{seed}/logjacobian.nii.gz",
+    log:
+        "<logs>/group_map_{method}_seed-{seed}.log",
+    cache: True
+    conda:
+        "../envs/group.yaml"
+    params:
+        code=digest("group_map"),
+        scans=every_scan("{scan}", **AVERAGED),
+    script:
+        "../workflow_scripts/group_map.py"
+
+
+use rule group_map as group_truth with:
+    input:
+        maps=rules.pack_truth.output.truth,
+        index=rules.pack.output.index,
+        affine=rules.pack.output.affine,
+        warps=rules.group_map.input.warps,
+        template_mask="<template>/brain_mask.nii.gz",
+    output:
+        image="<results>/group/truth/logjacobian.nii.gz",
+    log:
+        "<logs>/group_truth.log",

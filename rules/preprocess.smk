@@ -1,0 +1,163 @@
+TRUTH_KNOWN = config["cohort"]["source"] == "demo"
+
+
+rule derivatives_description:
+    output:
+        description="<results>/derivatives/dataset_description.json",
+    log:
+        "<logs>/derivatives_description.log",
+    conda:
+        "../envs/preprocess.yaml"
+    params:
+        code=digest("derivatives_description"),
+    script:
+        "../workflow_scripts/derivatives_description.py"
+
+
+rule preprocess:
+    input:
+        every_scan("<scan>_space-MNI152_res-network_desc-normalised_T1w.nii.gz"),
+        every_scan("<scan>_qc.png"),
+        rules.derivatives_description.output,
+
+
+rule conform:
+    input:
+        image=lambda wildcards: SCANS.path[wildcards.scan],
+    output:
+        image=temp("<work>_desc-conform_T1w.nii.gz"),
+        sidecar=temp("<work>_desc-conform_T1w.json"),
+    log:
+        "<scanlog>_conform.log",
+    cache: True
+    group:
+        "scan"
+    conda:
+        "../envs/preprocess.yaml"
+    params:
+        code=digest("conform"),
+        minimum_fov=config["preprocess"]["minimum_field_of_view_mm"],
+    script:
+        "../workflow_scripts/conform.py"
+
+
+rule bias_correct:
+    input:
+        image=rules.conform.output.image,
+    output:
+        image=temp("<work>_desc-n4_T1w.nii.gz"),
+    log:
+        "<scanlog>_bias_correct.log",
+    cache: True
+    group:
+        "scan"
+    conda:
+        "../envs/preprocess.yaml"
+    params:
+        code=digest("bias_correct"),
+        denoise=config["preprocess"]["denoise"],
+        seed=config["preprocess"]["seed"],
+    script:
+        "../workflow_scripts/bias_correct.py"
+
+
+rule strip:
+    input:
+        image=rules.bias_correct.output.image,
+        head="<template>/head_T1w.nii.gz",
+        head_mask="<template>/head_mask.nii.gz",
+    output:
+        mask="<scan>_desc-brain_mask.nii.gz",
+        sidecar="<scan>_desc-brain_mask.json",
+    log:
+        "<scanlog>_strip.log",
+    cache: True
+    group:
+        "scan"
+    conda:
+        "../envs/preprocess.yaml"
+    params:
+        code=digest("strip"),
+        roles="fixed: image, moving: head",
+        seed=config["preprocess"]["seed"],
+    script:
+        "../workflow_scripts/strip.py"
+
+
+rule register:
+    input:
+        image=rules.bias_correct.output.image,
+        mask=rules.strip.output.mask,
+        template="<template>/brain_T1w.nii.gz",
+    output:
+        transform="<scan>_from-T1w_to-MNI152_mode-image_xfm.mat",
+        transform_sidecar="<scan>_from-T1w_to-MNI152_mode-image_xfm.json",
+        image="<scan>_space-MNI152_desc-preproc_T1w.nii.gz",
+        image_sidecar="<scan>_space-MNI152_desc-preproc_T1w.json",
+        mask="<scan>_space-MNI152_desc-brain_mask.nii.gz",
+        mask_sidecar="<scan>_space-MNI152_desc-brain_mask.json",
+    log:
+        "<scanlog>_register.log",
+    cache: True
+    group:
+        "scan"
+    conda:
+        "../envs/preprocess.yaml"
+    params:
+        code=digest("register"),
+        roles="fixed: template, moving: image",
+        seed=config["preprocess"]["seed"],
+    script:
+        "../workflow_scripts/register.py"
+
+
+rule normalise:
+    input:
+        image=rules.register.output.image,
+        mask=rules.register.output.mask,
+        template_mask="<template>/brain_mask.nii.gz",
+    output:
+        image="<scan>_space-MNI152_res-network_desc-normalised_T1w.nii.gz",
+        sidecar="<scan>_space-MNI152_res-network_desc-normalised_T1w.json",
+    log:
+        "<scanlog>_normalise.log",
+    cache: True
+    group:
+        "scan"
+    conda:
+        "../envs/preprocess.yaml"
+    params:
+        code=digest("normalise"),
+        roles="scan: image and mask, grid: template_mask",
+        network_shape=config["preprocess"]["network_shape"],
+        network_voxel_mm=config["preprocess"]["network_voxel_mm"],
+    script:
+        "../workflow_scripts/normalise.py"
+
+
+rule qc:
+    input:
+        image=rules.conform.output.image,
+        conform_sidecar=rules.conform.output.sidecar,
+        mask=rules.strip.output.mask,
+        transform_sidecar=rules.register.output.transform_sidecar,
+        preprocessed=rules.register.output.image,
+        template="<template>/brain_T1w.nii.gz",
+        template_mask="<template>/brain_mask.nii.gz",
+        true_mask="<truth>_desc-brain_mask.nii.gz" if TRUTH_KNOWN else [],
+        truth="<truth>_truth.json" if TRUTH_KNOWN else [],
+    output:
+        figure="<scan>_qc.png",
+        numbers="<work>_qc.json",
+    log:
+        "<scanlog>_qc.log",
+    cache: True
+    group:
+        "scan"
+    conda:
+        "../envs/preprocess.yaml"
+    params:
+        code=digest("qc"),
+        roles="judged: mask and preprocessed, against: template and truth",
+    script:
+        "../workflow_scripts/qc.py"

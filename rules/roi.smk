@@ -1,0 +1,43 @@
+rule segment:
+    input:
+        image=rules.register.output.image,
+        mask=rules.register.output.mask,
+    output:
+        CSF="<scan>_space-MNI152_label-CSF_probseg.nii.gz",
+        GM="<scan>_space-MNI152_label-GM_probseg.nii.gz",
+        WM="<scan>_space-MNI152_label-WM_probseg.nii.gz",
+    log:
+        "<scanlog>_segment.log",
+    cache: True
+    group:
+        "scan"
+    conda:
+        "../envs/roi.yaml"
+    params:
+        code=digest("segment"),
+        roles="segmented: image, inside: mask",
+        seed=config["preprocess"]["seed"],
+    script:
+        "../workflow_scripts/segment.py"
+
+
+rule region_volumes:
+    input:
+        inverses=every_scan("<scan>_from-MNI152_to-affine_mode-image_xfm.nii.gz", baseline=True),
+        grey=every_scan("<scan>_space-MNI152_label-GM_probseg.nii.gz", baseline=True),
+        csf=every_scan("<scan>_space-MNI152_label-CSF_probseg.nii.gz", baseline=True),
+        labels="<template>/parcellation.nii.gz",
+        label_table="<template>/parcellation.tsv",
+    output:
+        volumes="<results>/roi/volumes.tsv",
+    log:
+        "<logs>/region_volumes.log",
+    cache: True
+    conda:
+        "../envs/roi.yaml"
+    params:
+        code=digest("region_volumes"),
+        scans=every_scan("{scan}", baseline=True),
+        subjects=SCANS.subject[SCANS.baseline].tolist(),
+    script:
+        "../workflow_scripts/region_volumes.py"

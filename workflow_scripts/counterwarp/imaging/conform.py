@@ -1,0 +1,118 @@
+"""Conform a scan: one volume in RAS voxel order, with a header that every tool reads alike."""
+
+import logging
+
+import nibabel as nib
+import numpy as np
+
+from counterwarp.errors import ScanError
+from counterwarp.imaging.io import Volume, open_image, write_image, write_sidecar
+from counterwarp.imaging.resample import corners, resample, shear
+
+LOG = logging.getLogger("counterwarp")
+# Right angles are stored as float32, and some scanners round them to three digits.
+SHEAR_ALLOWED = 1e-3
+NEGATIVE_IS_RINGING = 0.05
+AXES = ("right-left", "posterior-anterior", "inferior-superior")
+
+
+def conform(path: str, image: str, sidecar: str, minimum_field_of_view_mm: float) -> None:
+    """Conform the scan at `path`; write it and its JSON side-car, which lists the warnings.
+
+    Raises:
+        ScanError: what `conform_volume` refuses.
+    """
+    volume, warnings = conform_volume(path, minimum_field_of_view_mm)
+    for warning in warnings:
+        LOG.warning("%s: %s", path, warning)
+    write_image(volume.data, volume.affine, image, "scanner")
+    write_sidecar(
+        sidecar,
+        sources=[path],
+        space="scanner",
+        Description="Scan in RAS voxel order, non-negative; values otherwise as received",
+        Warnings=warnings,
+    )
+
+
+def conform_volume(path: str, minimum_field_of_view_mm: float) -> tuple[Volume, list[str]]:
+    """The conformed scan, and what had to be changed or doubted, a sentence each.
+
+    Returns:
+        volume: RAS voxel order (oblique headers stay oblique), no shear, non-negative values.
+        warnings: may be empty.
+
+    Raises:
+        ScanError: what `open_image` refuses, an image of one value, a header without a usable position, or a field of
+            view below the minimum along an axis.
+    """
+    image = open_image(path)
+    values = np.asanyarray(image.dataobj)
+    if values.min() == values.max():
+        raise ScanError(f"{path}: every voxel is {values.flat[0]:g}; replace this empty image or exclude the scan")
+    affine, warnings = agreed_affine(image, path)
+    volume, reoriented = _straight(Volume(values, affine))
+    warnings += reoriented
+    extent = np.array(volume.shape) * volume.voxel_mm
+    if extent.min() < minimum_field_of_view_mm:
+        axis = AXES[int(extent.argmin())]
+        raise ScanError(
+            f"{path}: field of view {extent.min():.1f} mm {axis}, below preprocess.minimum_field_of_view_mm = "
+            f"{minimum_field_of_view_mm:g}; check the voxel size in the header, lower the minimum or exclude the scan"
+        )
+    data, negative = _non_negative(volume.data)
+    return Volume(data, volume.affine), warnings + negative
+
+
+def agreed_affine(image: nib.Nifti1Image, path: str) -> tuple[np.ndarray, list[str]]:
+    """The one voxel -> world matrix (mm, RAS) to believe, with warnings where the header disagrees with itself.
+
+    ITK reads the qform and nibabel the sform; the sform is taken where it is set, then the qform. A header with neither
+    gives nibabel's guess.
+
+    Raises:
+        ScanError: the matrix is singular or not finite.
+    """
+    warnings = []
+    affine = image.affine
+    if isinstance(image, nib.Nifti1Image):
+        sform, s_code = image.get_sform(coded=True)
+        qform, q_code = _qform(image)
+        if not s_code and not q_code:
+            warnings.append("header has neither qform nor sform: the axes are a guess; check left and right")
+        elif s_code and q_code and shear(sform) <= SHEAR_ALLOWED:
+            apart = np.linalg.norm(corners(image.shape, sform) - corners(image.shape, qform), axis=1).max()
+            if apart > 0.1 * nib.affines.voxel_sizes(sform).min():
+                warnings.append(f"qform and sform disagree by up to {apart:.1f} mm: the sform was used")
+        affine = sform if s_code else qform if q_code else image.affine
+    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
+        raise ScanError(f"{path}: no usable position in the header, {np.round(affine, 3).tolist()}; correct its sform")
+    return affine, warnings
+
+
+def _qform(image: nib.Nifti1Image) -> tuple[np.ndarray | None, int]:
+    """A quaternion that is no rotation counts as none."""
+    try:
+        return image.get_qform(coded=True)
+    except (ValueError, nib.spatialimages.HeaderDataError):
+        return None, 0
+
+
+def _straight(volume: Volume) -> tuple[Volume, list[str]]:
+    """Voxel axes in RAS order and at right angles."""
+    if shear(volume.affine) > SHEAR_ALLOWED:
+        shape, affine = nib.spaces.vox2out_vox((volume.shape, volume.affine), volume.voxel_mm)
+        data = resample(volume.data, volume.affine, shape, affine)
+        return Volume(data, affine), ["voxel axes are not at right angles (sheared header): the scan was resampled"]
+    image = nib.as_closest_canonical(nib.Nifti1Image(volume.data, volume.affine))
+    return Volume(np.asanyarray(image.dataobj), image.affine), []
+
+
+def _non_negative(data: np.ndarray) -> tuple[np.ndarray, list[str]]:
+    """Bias correction takes logarithms: ringing below zero is cut, an offset below zero is taken off."""
+    low = float(data.min())
+    if low >= 0:
+        return data, []
+    if -low <= NEGATIVE_IS_RINGING * float(np.percentile(data, 99)):
+        return np.maximum(data, 0), [f"negative values down to {low:g} were set to 0"]
+    return data - low, [f"negative values down to {low:g}: {-low:g} was added to every voxel"]

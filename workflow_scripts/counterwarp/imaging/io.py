@@ -1,0 +1,149 @@
+"""Read and write one image, with what can be wrong with it said in one sentence."""
+
+import json
+import os
+import zlib
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+
+from counterwarp import __version__
+from counterwarp.errors import ScanError
+
+# NIfTI's codes for what the world coordinates mean.
+SPACES = {"scanner": 1, "MNI152": 4}
+
+
+@dataclass(frozen=True)
+class Volume:
+    """One image.
+
+    Attributes:
+        data: (x, y, z) float32.
+        affine: 4 x 4, voxel -> world mm (RAS).
+    """
+
+    data: np.ndarray
+    affine: np.ndarray
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels along each axis."""
+        return self.data.shape
+
+    @property
+    def voxel_mm(self) -> np.ndarray:
+        """Voxel edge along each axis, mm."""
+        return nib.affines.voxel_sizes(self.affine)
+
+
+def open_image(path: str | Path) -> nib.Nifti1Image:
+    """Open an image and read all of it.
+
+    Returns:
+        An image of three axes, float32 in memory, with its own header; a fourth axis of length one is dropped.
+
+    Raises:
+        ScanError: missing file, no image, truncated, not numeric, not one three-dimensional volume, not finite.
+    """
+    image = _load(path)
+    data = _one_volume(np.asarray(_read(image, path)), path)
+    bad = np.argwhere(~np.isfinite(data))
+    if len(bad):
+        first = tuple(int(i) for i in bad[0])
+        raise ScanError(
+            f"{path}: {len(bad)} voxels are not finite ({data[first]} at {first}); repair or exclude the scan"
+        )
+    return nib.Nifti1Image(data, image.affine, image.header)
+
+
+def read_volume(path: str | Path) -> Volume:
+    """Read an image; see `open_image` for what is refused."""
+    image = open_image(path)
+    return Volume(np.asanyarray(image.dataobj), image.affine)
+
+
+def _load(path) -> nib.Nifti1Image:
+    if not os.path.isfile(path):
+        raise ScanError(f"{path}: no such file; correct its path in the table of scans or exclude the scan")
+    try:
+        return nib.load(path)
+    except (ImageFileError, HeaderDataError, EOFError, zlib.error, ValueError) as error:
+        raise ScanError(f"{path}: not a readable image ({error}); copy or convert it again") from error
+
+
+def _read(image, path) -> np.ndarray:
+    kind = image.get_data_dtype()
+    if kind.fields is not None or kind.kind not in "iuf":
+        raise ScanError(f"{path}: voxels are of type {kind}; convert the image to one number per voxel")
+    try:
+        return image.get_fdata(dtype=np.float32, caching="unchanged")
+    except (OSError, EOFError, zlib.error, ValueError) as error:
+        if getattr(error, "errno", None):  # the disk's fault, not the file's: another try may help
+            raise
+        raise ScanError(f"{path}: truncated or damaged ({error}); copy it again or exclude the scan") from error
+
+
+def _one_volume(data: np.ndarray, path) -> np.ndarray:
+    shape = data.shape
+    while data.ndim > 3 and data.shape[-1] == 1:
+        data = data[..., 0]
+    if data.ndim > 3:
+        raise ScanError(f"{path}: {data.ndim}-D image of shape {shape}; give one volume, for example the mean")
+    if data.ndim < 3 or min(data.shape) < 2:
+        raise ScanError(f"{path}: {data.ndim}-D image of shape {shape}; give a three-dimensional scan")
+    return data
+
+
+def write_image(data: np.ndarray, affine: np.ndarray, path: str | Path, space: str) -> None:
+    """Write a NIfTI in mm whose qform and sform agree.
+
+    Args:
+        data: (x, y, z); bool is written as uint8, floats as float32.
+        affine: voxel -> world mm (RAS).
+        path: ends in .nii.gz.
+        space: "scanner" or "MNI152", what the world coordinates are.
+    """
+    data = np.asarray(data)
+    kind = np.uint8 if data.dtype == bool else np.float32 if data.dtype.kind == "f" else data.dtype
+    image = nib.Nifti1Image(data.astype(kind), affine)
+    image.set_qform(affine, SPACES[space])
+    image.set_sform(affine, SPACES[space])
+    image.header.set_xyzt_units("mm")
+    nib.save(image, path)
+
+
+def write_sidecar(path: str | Path, *, sources: list[str], space: str, tools: tuple[str, ...] = (), **facts) -> None:
+    """Write the JSON beside an image: where it comes from and what its numbers mean.
+
+    Args:
+        path: ends in .json.
+        sources: the files it was made from.
+        space: the world coordinates, "scanner" or "MNI152".
+        tools: packages that made it, beside counterwarp itself.
+        facts: anything else, named as in BIDS (Units, Direction, Description, ...).
+    """
+    versions = {"counterwarp": __version__} | {tool: version(tool) for tool in tools}
+    content = {"Sources": [str(source) for source in sources], "Space": space, **facts, "SoftwareVersions": versions}
+    Path(path).write_text(json.dumps(content, indent=1) + "\n")
+
+
+def read_sidecar(path: str | Path) -> dict:
+    """The content of a JSON side-car."""
+    return json.loads(Path(path).read_text())
+
+
+def write_dataset_description(path: str | Path, name: str) -> None:
+    """Write the dataset_description.json that makes a folder a BIDS derivative."""
+    facts = {
+        "Name": name,
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "counterwarp", "Version": __version__}],
+    }
+    Path(path).write_text(json.dumps(facts, indent=1) + "\n")

@@ -1,0 +1,81 @@
+"""One array of the whole cohort, so that training never opens an image; and its truth, where it is known."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from counterwarp.errors import CounterwarpError
+from counterwarp.imaging.io import read_sidecar, read_volume
+from counterwarp.imaging.normalise import network_affine
+from counterwarp.imaging.resample import resample
+
+
+def pack(
+    labels: pd.DataFrame,
+    images: dict[str, str],
+    template_mask: str,
+    network_shape: Sequence[int],
+    network_voxel_mm: float,
+    array: str,
+    index: str,
+    mask: str,
+    affine: str,
+) -> None:
+    """Write the cohort's arrays.
+
+    Args:
+        labels: scan, subject, group, split and baseline of every scan, in the order wanted.
+        images: normalised image of each usable scan, by its name; the others are left out.
+        template_mask: brain mask of the template.
+        network_shape, network_voxel_mm: the network's grid.
+        array: (n, x, y, z) float16, standard deviations from the mean of the brain.
+        index: TSV of row, scan, subject, group, split, baseline.
+        mask: (x, y, z) bool, the template's brain on the grid.
+        affine: JSON, 4 x 4 voxel -> MNI mm of the grid.
+
+    Raises:
+        CounterwarpError: no usable scan of one of the two groups.
+    """
+    template = read_volume(template_mask)
+    grid = network_affine(template.data > 0.5, template.affine, list(network_shape), network_voxel_mm)
+    rows = labels[labels.scan.isin(images)].reset_index(drop=True)
+    for group in ("control", "patient"):
+        if group not in set(rows.group):
+            raise CounterwarpError(f"no usable {group} scan is left: the logs of the scans say why")
+    packed = np.lib.format.open_memmap(array, "w+", np.float16, (len(rows), *network_shape))
+    for row, scan in enumerate(rows.scan):
+        packed[row] = read_volume(images[scan]).data
+    packed.flush()
+    rows[["scan", "subject", "group", "split", "baseline"]].rename_axis("row").to_csv(index, sep="\t")
+    inside = resample(template.data > 0.5, template.affine, tuple(network_shape), grid) >= 0.5
+    np.save(mask, inside)
+    with open(affine, "w") as file:
+        json.dump(grid.tolist(), file)
+
+
+def pack_truth(
+    scans: Sequence[str], maps: dict[str, str], sidecars: dict[str, str], affine: str, shape: Sequence[int], output: str
+) -> None:
+    """Write the true maps of the packed scans on the network's grid: (n, x, y, z) float32.
+
+    The log-Jacobian of a change is the same number in whatever affine coordinates the change is described, so it is
+    interpolated and not changed.
+
+    Args:
+        scans: in the order of the packed rows.
+        maps: the true log-Jacobian of each, on the scan's own grid.
+        sidecars: JSON of each scan's estimated affine, with its WorldMatrix (scanner mm -> MNI mm).
+        affine: JSON of the network's grid.
+        shape: of that grid.
+        output: the array.
+    """
+    with open(affine) as file:
+        grid = np.array(json.load(file))
+    packed = np.lib.format.open_memmap(output, "w+", np.float32, (len(scans), *shape))
+    for row, scan in enumerate(scans):
+        truth = read_volume(maps[scan])
+        world = np.array(read_sidecar(sidecars[scan])["WorldMatrix"])
+        packed[row] = resample(truth.data, truth.affine, tuple(shape), grid, world)
+    packed.flush()

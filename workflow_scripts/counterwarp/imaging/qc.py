@@ -1,0 +1,104 @@
+"""Numbers that say whether the preprocessing of one scan can be trusted."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from counterwarp.imaging.io import read_sidecar, read_volume
+
+# Outside of these a human should look: adult brains with their ventricles, and what a good affine reaches.
+LITRES = (0.9, 2.1)
+LOWEST_CORRELATION = 0.6
+
+
+def measure(
+    mask: str,
+    transform_sidecar: str,
+    preprocessed: str,
+    template: str,
+    template_mask: str,
+    conform_sidecar: str,
+    true_mask: str | None = None,
+    truth: str | None = None,
+) -> dict:
+    """Quality of one scan's mask and registration.
+
+    Args:
+        mask: brain mask on the scan's grid.
+        transform_sidecar: JSON with the WorldMatrix of the affine (scanner mm -> MNI mm).
+        preprocessed: the brain in MNI152.
+        template, template_mask: the T1 that it was registered to, and its mask; the same grid.
+        conform_sidecar: JSON with the Warnings of the conform step.
+        true_mask: the true brain mask on the grid of the raw scan, where it is known.
+        truth: JSON with the true `pose` (4 x 4, scanner mm -> MNI mm), where it is known.
+
+    Returns:
+        mask_litres; template_correlation (inside the template's mask); warnings and flags (lists of sentences); and,
+        where the truth is known, mask_dice, landmark_error_mm and landmark_error_voxels (mean over the template's
+        brain, in the scanner's space), else None.
+    """
+    brain, moved, target = read_volume(mask), read_volume(preprocessed), read_volume(template)
+    inside = read_volume(template_mask)
+    numbers = {
+        "mask_litres": litres(brain.data > 0.5, brain.affine),
+        "template_correlation": correlation(moved.data, target.data, inside.data > 0.5),
+        "mask_dice": None,
+        "landmark_error_mm": None,
+        "landmark_error_voxels": None,
+    }
+    if true_mask and truth:
+        real = read_volume(true_mask)
+        numbers["mask_dice"] = dice(brain.data > 0.5, same_order(real.data, real.affine) > 0.5)
+        estimated = np.array(read_sidecar(transform_sidecar)["WorldMatrix"])
+        pose = np.array(json.loads(Path(truth).read_text())["pose"])
+        landmarks = np.argwhere(inside.data > 0.5)[::50] @ inside.affine[:3, :3].T + inside.affine[:3, 3]
+        numbers["landmark_error_mm"] = landmark_error(estimated, pose, landmarks)
+        numbers["landmark_error_voxels"] = numbers["landmark_error_mm"] / float(np.mean(brain.voxel_mm))
+    rounded = {name: None if value is None else round(value, 4) for name, value in numbers.items()}
+    return rounded | {"flags": flags(numbers), "warnings": read_sidecar(conform_sidecar)["Warnings"]}
+
+
+def same_order(data: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """The voxels in the RAS order that conform gives to a scan."""
+    import nibabel as nib
+
+    return nib.orientations.apply_orientation(data, nib.io_orientation(affine))
+
+
+def litres(mask: np.ndarray, affine: np.ndarray) -> float:
+    """Volume of a mask."""
+    return float(mask.sum() * abs(np.linalg.det(affine[:3, :3])) * 1e-6)
+
+
+def dice(a: np.ndarray, b: np.ndarray) -> float:
+    """2 |a and b| / (|a| + |b|) of two bool masks."""
+    return float(2 * (a & b).sum() / (a.sum() + b.sum()))
+
+
+def correlation(a: np.ndarray, b: np.ndarray, mask: np.ndarray) -> float:
+    """Pearson's correlation of two images inside a mask; 0 where one of them is constant."""
+    x, y = a[mask] - a[mask].mean(), b[mask] - b[mask].mean()
+    scale = np.sqrt((x**2).sum() * (y**2).sum())
+    return float((x * y).sum() / scale) if scale > 0 else 0.0
+
+
+def landmark_error(estimated: np.ndarray, true: np.ndarray, landmarks: np.ndarray) -> float:
+    """Mean distance, mm in the scanner's space, between where two matrices put points of the template.
+
+    Args:
+        estimated, true: 4 x 4, scanner mm -> MNI mm.
+        landmarks: (n, 3) MNI mm.
+    """
+    difference = np.linalg.inv(estimated) - np.linalg.inv(true)
+    return float(np.linalg.norm(landmarks @ difference[:3, :3].T + difference[:3, 3], axis=1).mean())
+
+
+def flags(numbers: dict) -> list[str]:
+    """What a human should look at, a sentence each."""
+    found = []
+    if not LITRES[0] <= numbers["mask_litres"] <= LITRES[1]:
+        found.append(f"brain mask of {numbers['mask_litres']:.2f} l, expected {LITRES[0]} to {LITRES[1]} l")
+    if numbers["template_correlation"] < LOWEST_CORRELATION:
+        found.append(f"template correlation {numbers['template_correlation']:.2f}, expected over {LOWEST_CORRELATION}")
+    return found

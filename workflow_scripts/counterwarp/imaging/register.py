@@ -1,0 +1,105 @@
+"""Register a brain to the template: the affine estimated on coarse voxels and applied to the full scan."""
+
+import shutil
+
+import numpy as np
+
+from counterwarp.imaging.ants import Stage, from_array, own_folder, read_world_matrix, run_registration, start
+from counterwarp.imaging.io import Volume, read_volume, write_image, write_sidecar
+from counterwarp.imaging.resample import resample
+
+WORKING_MM = 2.0
+_METRIC = "MI[{fixed},{moving},1,32,Regular,0.25]"
+AFFINE_STAGES = (
+    Stage("Rigid[0.1]", _METRIC, "500x250x100", "4x3x2", "2x1x1"),
+    Stage("Affine[0.1]", _METRIC, "500x250x100", "4x3x2", "2x1x1"),
+)
+
+
+def register(
+    path: str,
+    mask: str,
+    template: str,
+    transform: str,
+    transform_sidecar: str,
+    image: str,
+    image_sidecar: str,
+    moved_mask: str,
+    moved_mask_sidecar: str,
+    seed: int,
+) -> None:
+    """Estimate the affine from a scan's brain to the template and bring scan and mask to the template's grid.
+
+    Args:
+        path, mask: the bias-corrected scan and its brain mask.
+        template: skull-stripped T1 in MNI152; its grid is the grid of the outputs.
+        transform: ITK affine of the image (so it maps template points to scanner points, LPS).
+        transform_sidecar: JSON with the same as a world matrix, scanner mm -> MNI mm (RAS).
+        image, image_sidecar: the brain in MNI152, 0 outside the mask, cubic interpolation.
+        moved_mask, moved_mask_sidecar: the brain mask in MNI152.
+        seed: of the registration.
+    """
+    scan, brain_mask, target = read_volume(path), read_volume(mask), read_volume(template)
+    brain = Volume(scan.data * (brain_mask.data > 0.5), scan.affine)
+    world = np.linalg.inv(estimate_affine(target, brain, transform, seed))
+    moved, inside = to_grid(scan, brain_mask, target, world)
+    write_image(moved, target.affine, image, "MNI152")
+    write_image(inside, target.affine, moved_mask, "MNI152")
+    write_sidecar(
+        transform_sidecar,
+        sources=[path, mask, template],
+        space="MNI152",
+        tools=("antspyx",),
+        Type="affine",
+        Units="mm",
+        Direction="WorldMatrix maps scanner points to MNI152 points (RAS); the ITK file maps MNI152 to scanner (LPS)",
+        WorldMatrix=world.tolist(),
+    )
+    write_sidecar(moved_mask_sidecar, sources=[path, mask, template], space="MNI152", Type="Brain")
+    write_sidecar(
+        image_sidecar,
+        sources=[path, mask, template],
+        space="MNI152",
+        tools=("antspyx",),
+        SkullStripped=True,
+        Description="Denoised, bias-corrected, skull-stripped and brought to MNI152 by an affine",
+        Resolution=f"{' x '.join(f'{edge:g}' for edge in target.voxel_mm)} mm",
+    )
+
+
+def estimate_affine(fixed: Volume, moving: Volume, transform: str, seed: int) -> np.ndarray:
+    """Rigid then affine registration by mutual information, started from the centres of mass.
+
+    Args:
+        fixed, moving: two brains.
+        transform: where ITK's file goes.
+        seed: of the sampling of voxels.
+
+    Returns:
+        4 x 4 world matrix, fixed mm -> moving mm (RAS).
+    """
+    ants = start(seed)
+    with own_folder() as prefix:
+        coarse = (at_least(volume, WORKING_MM) for volume in (fixed, moving))
+        images = [from_array(ants, volume.data, volume.affine) for volume in coarse]
+        run_registration(ants, prefix, *images, AFFINE_STAGES, centre=True)
+        shutil.copyfile(f"{prefix}0GenericAffine.mat", transform)
+        return read_world_matrix(ants, transform)
+
+
+def to_grid(scan: Volume, mask: Volume, target: Volume, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The scan (cubic, non-negative, 0 outside the mask) and its mask on the target's grid."""
+    inside = resample(mask.data, mask.affine, target.shape, target.affine, world) >= 0.5
+    moved = resample(scan.data, scan.affine, target.shape, target.affine, world, order=3)
+    return np.where(inside, np.maximum(moved, 0), 0), inside
+
+
+def at_least(volume: Volume, edge_mm: float) -> Volume:
+    """The volume itself, or resampled so that no voxel edge is shorter than `edge_mm`."""
+    edges = volume.voxel_mm
+    if edges.min() >= 0.95 * edge_mm:
+        return volume
+    steps = np.maximum(edge_mm / edges, 1)
+    shape = tuple(int(n) for n in np.maximum(np.floor((np.array(volume.shape) - 1) / steps) + 1, 2))
+    affine = volume.affine @ np.diag([*steps, 1])
+    return Volume(resample(volume.data, volume.affine, shape, affine), affine)

@@ -1,0 +1,93 @@
+"""Displacement fields of ITK between a scan in MNI152 space and the template: made by SyN, read and applied here."""
+
+import shutil
+from dataclasses import dataclass
+
+import nibabel as nib
+import numpy as np
+from scipy.ndimage import map_coordinates
+
+from counterwarp.imaging.ants import Stage, from_array, own_folder, run_registration, start
+from counterwarp.imaging.io import read_volume, write_sidecar
+from counterwarp.imaging.resample import blur
+
+# Brain to brain, after the affine: mutual information, down to the template's own voxels.
+SYN = Stage("SyN[0.2,3,0]", "MI[{fixed},{moving},1,32]", "40x20x3", "4x2x1", "2x1x0")
+
+
+@dataclass(frozen=True)
+class Field:
+    """A pull-back: the output at p takes its value from p + displacement(p).
+
+    Attributes:
+        displacement: (x, y, z, 3) float32, mm along the RAS axes of the world.
+        affine: 4 x 4, voxel -> world mm (RAS), of the grid of the output.
+    """
+
+    displacement: np.ndarray
+    affine: np.ndarray
+
+    def sources(self) -> np.ndarray:
+        """World point from which each voxel takes its value, (x, y, z, 3) mm."""
+        grid = np.stack(np.meshgrid(*[np.arange(n) for n in self.displacement.shape[:3]], indexing="ij"), -1)
+        return grid @ self.affine[:3, :3].T + self.affine[:3, 3] + self.displacement
+
+
+def read_field(path: str) -> Field:
+    """Read ITK's NIfTI (x, y, z, 1, 3), whose vectors are LPS."""
+    image = nib.load(path)
+    vectors = np.asarray(image.dataobj, np.float32)[:, :, :, 0, :]
+    return Field(vectors * np.array([-1, -1, 1], np.float32), image.affine)
+
+
+def carry(data: np.ndarray, affine: np.ndarray, field: Field) -> np.ndarray:
+    """The image (x, y, z) on the grid of a field, moved by it; linear, 0 outside the image.
+
+    Values are carried as they are: no factor for the volume change of the field itself. An image of finer voxels than
+    the field's is blurred to them first.
+    """
+    to_voxel = np.linalg.inv(affine)
+    smooth = blur(np.asarray(data, np.float32), to_voxel @ field.affine)
+    points = field.sources() @ to_voxel[:3, :3].T + to_voxel[:3, 3]
+    return map_coordinates(smooth, np.moveaxis(points, -1, 0), order=1, mode="constant").astype(np.float32)
+
+
+def register_nonlinear(
+    path: str,
+    template: str,
+    warp: str,
+    inverse: str,
+    warp_sidecar: str,
+    inverse_sidecar: str,
+    seed: int,
+) -> None:
+    """SyN of a brain in MNI152 space to the template.
+
+    Args:
+        path: the preprocessed brain, affinely in MNI152.
+        template: skull-stripped T1 in MNI152.
+        warp: field that brings images of the scan to the template.
+        inverse: field that brings images of the template to the scan.
+        warp_sidecar, inverse_sidecar: their JSON.
+        seed: of the registration.
+    """
+    scan, target = read_volume(path), read_volume(template)
+    ants = start(seed)
+    with own_folder() as prefix:
+        fixed, moving = (from_array(ants, volume.data, volume.affine) for volume in (target, scan))
+        run_registration(ants, prefix, fixed, moving, (SYN,), centre=False)
+        shutil.copyfile(f"{prefix}0Warp.nii.gz", warp)
+        shutil.copyfile(f"{prefix}0InverseWarp.nii.gz", inverse)
+    for file, way in (
+        (warp_sidecar, "brings images of the scan to the template"),
+        (inverse_sidecar, "brings images of the template to the scan"),
+    ):
+        write_sidecar(
+            file,
+            sources=[path, template],
+            space="MNI152",
+            tools=("antspyx",),
+            Type="nonlinear",
+            Units="mm",
+            Direction=f"Pull-back displacement (ITK, LPS) that {way}",
+        )

@@ -1,0 +1,11 @@
+"""Grey matter, white matter and CSF of one brain."""
+
+from counterwarp.imaging.segment import TISSUES, segment
+from counterwarp.workflow import scan_step
+
+scan_step(
+    snakemake,
+    lambda inputs, outputs: segment(
+        inputs.image, inputs.mask, {tissue: getattr(outputs, tissue) for tissue in TISSUES}, snakemake.params.seed
+    ),
+)
