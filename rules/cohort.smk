@@ -13,6 +13,10 @@ def scan_settings(wildcards):
     }
 
 
+def every_subject(pattern):
+    return expand(pattern, subject=sorted(SCANS.subject.unique()))
+
+
 def cohort_files(wildcards):
     if config["cohort"]["source"] != "demo":
         return SCANS.path
@@ -35,13 +39,13 @@ rule templates:
         label_table="<template>/parcellation.tsv",
     log:
         "<logs>/templates.log",
+    cache: True
+    conda:
+        "../envs/cohort.yaml"
     params:
         code=digest("templates"),
         regions=config["cohort"]["demo"]["regions"],
         resolution_mm=config["preprocess"]["resolution_mm"],
-    conda:
-        "../envs/cohort.yaml"
-    cache: True
     script:
         "../workflow_scripts/templates.py"
 
@@ -50,17 +54,19 @@ rule bids_tables:
     input:
         scans="<results>/cohort/scans.tsv",
     output:
+        readme="<results>/cohort/bids/README",
         description="<results>/cohort/bids/dataset_description.json",
+        truth_description="<results>/cohort/bids/derivatives/truth/dataset_description.json",
         participants="<results>/cohort/bids/participants.tsv",
-        sessions=expand(
-            "<results>/cohort/bids/sub-{subject}/sub-{subject}_sessions.tsv", subject=SCANS.subject.unique()
-        ),
+        participants_columns="<results>/cohort/bids/participants.json",
+        sessions=every_subject("<results>/cohort/bids/sub-{subject}/sub-{subject}_sessions.tsv"),
+        sessions_columns=every_subject("<results>/cohort/bids/sub-{subject}/sub-{subject}_sessions.json"),
     log:
         "<logs>/bids_tables.log",
-    params:
-        code=digest("bids_tables"),
     conda:
         "../envs/cohort.yaml"
+    params:
+        code=digest("bids_tables"),
     script:
         "../workflow_scripts/bids_tables.py"
 
@@ -75,13 +81,13 @@ rule simulate_scan:
         truth="<truth>_truth.json",
     log:
         "<scanlog>_simulate_scan.log",
+    cache: True
+    group:
+        "scan"
+    conda:
+        "../envs/cohort.yaml"
     params:
         code=digest("simulate_scan"),
         settings=scan_settings,
-    conda:
-        "../envs/cohort.yaml"
-    group:
-        "scan"
-    cache: True
     script:
         "../workflow_scripts/simulate_scan.py"

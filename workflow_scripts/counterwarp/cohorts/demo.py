@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
+from counterwarp import __version__
 from counterwarp.cohorts import phantom
 from counterwarp.cohorts.deform import Grid
 from counterwarp.cohorts.simulate import draw_anatomy, draw_scanner, simulate
@@ -60,7 +61,7 @@ def write_scan(settings: ScanSettings, phantom_path: str, image: str, log_jacobi
     write_image(scan.log_jacobian, scan.affine, log_jacobian)
     write_image(scan.brain_mask.astype(np.uint8), scan.affine, mask)
     facts = asdict(settings) | {"counterfactual": settings.severity == 0, "pose": scan.pose.tolist()}
-    Path(truth).write_text(json.dumps(facts, indent=1))
+    _write_json(facts, truth)
 
 
 def write_image(data: np.ndarray, affine: np.ndarray, path: str) -> None:
@@ -111,23 +112,69 @@ def write_templates(
     pd.DataFrame(rows).to_csv(label_table, sep="\t", index=False)
 
 
-def write_bids_tables(scans: pd.DataFrame, description: str, participants: str, sessions: list[str]) -> None:
-    """Write dataset_description.json, participants.tsv and each subject's sessions.tsv (paths in order of subject)."""
+README = """The demo cohort of Counterwarp: simulated T1-weighted heads of controls and patients.
+
+Every scan is the MNI152 2009 head with a subject's own random anatomy, pose, contrast, bias field and noise. Patients
+have larger lateral ventricles, smaller hippocampi and smaller medial temporal cortices, each by an own severity.
+derivatives/truth holds, on each scan's own voxel grid, the brain and the log of the tissue's volume change by the
+disease: what a patient's disease has done, or what a disease of mean severity would do to a control.
+"""
+
+COLUMNS = {
+    "age": {"Description": "age at the scan", "Units": "year"},
+    "sex": {"Description": "sex", "Levels": {"F": "female", "M": "male"}},
+    "group": {"Description": "group", "Levels": {"control": "no disease", "patient": "simulated disease"}},
+    "field_strength": {"Description": "field strength of the scanner", "Units": "tesla"},
+    "session_id": {"Description": "visit"},
+}
+
+
+def write_bids_tables(
+    scans: pd.DataFrame,
+    readme: str,
+    description: str,
+    truth_description: str,
+    participants: str,
+    participants_columns: str,
+    sessions: list[str],
+    sessions_columns: list[str],
+) -> None:
+    """Write what makes the simulated scans a BIDS dataset with derivatives.
+
+    Args:
+        scans: the table of scans.
+        readme, description, truth_description: README and dataset_description.json of the scans and of the truth.
+        participants, participants_columns: participants.tsv, and the JSON file that describes its columns.
+        sessions, sessions_columns: one sessions.tsv for each subject, in the order of subjects, and likewise.
+    """
+    Path(readme).write_text(README)
     facts = {
         "Name": "Counterwarp demo: simulated heads with known atrophy",
         "BIDSVersion": "1.10.0",
         "DatasetType": "raw",
         "License": "CC0",
-        "GeneratedBy": [{"Name": "counterwarp"}],
+        "Authors": ["The Counterwarp developers"],
+        "GeneratedBy": [{"Name": "counterwarp", "Version": __version__}],
     }
-    Path(description).write_text(json.dumps(facts, indent=1))
+    _write_json(facts, description)
+    _write_json(facts | {"Name": "Truth of the Counterwarp demo", "DatasetType": "derivative"}, truth_description)
     people = scans[scans.baseline]
     table = pd.DataFrame(
         {"participant_id": "sub-" + people.subject, "age": people.age, "sex": people.sex, "group": people.group}
     )
-    table.to_csv(participants, sep="\t", index=False)
-    for path, (_, visits) in zip(sessions, scans.groupby("subject", sort=False), strict=True):
+    _write_table(table, participants, participants_columns)
+    of_subjects = [visits for _, visits in scans.groupby("subject", sort=True)]
+    for visits, path, columns in zip(of_subjects, sessions, sessions_columns, strict=True):
         table = pd.DataFrame(
             {"session_id": "ses-" + visits.session, "age": visits.age, "field_strength": visits.field_strength}
         )
-        table.to_csv(path, sep="\t", index=False)
+        _write_table(table, path, columns)
+
+
+def _write_table(table: pd.DataFrame, path: str, columns: str) -> None:
+    table.to_csv(path, sep="\t", index=False)
+    _write_json({name: COLUMNS[name] for name in table if name in COLUMNS}, columns)
+
+
+def _write_json(facts: dict, path: str) -> None:
+    Path(path).write_text(json.dumps(facts, indent=1) + "\n")
