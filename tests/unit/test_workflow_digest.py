@@ -1,6 +1,6 @@
 """The digest of a script follows its imports, and only them."""
 
-from counterwarp.workflow.digest import SCRIPTS, digest
+from counterwarp.workflow.digest import SCRIPTS, _imports, digest
 
 
 def library(folder):
@@ -15,13 +15,11 @@ def library(folder):
     return package
 
 
-def changed(folder, path, text):
-    from counterwarp.workflow import digest as module
-
-    before = digest("step", folder)
+def changed(folder, path, text, *modules):
+    before = digest("step", *modules, folder=folder)
     path.write_text(text)
-    module._imports.cache_clear()
-    return digest("step", folder) != before
+    _imports.cache_clear()
+    return digest("step", *modules, folder=folder) != before
 
 
 def test_a_module_imported_at_second_hand_counts_and_an_unused_one_does_not(tmp_path):
@@ -30,6 +28,12 @@ def test_a_module_imported_at_second_hand_counts_and_an_unused_one_does_not(tmp_
     assert changed(tmp_path, tmp_path / "step.py", "from counterwarp.near import value\n")
     assert not changed(tmp_path, package / "other.py", "value = 3\n")
     assert not changed(tmp_path, package / "workflow/__init__.py", "value = 4\n")
+
+
+def test_a_module_chosen_while_running_counts_when_it_is_named(tmp_path):
+    package = library(tmp_path)
+    assert changed(tmp_path, package / "other.py", "value = 3\n", "counterwarp.other")
+    assert changed(tmp_path, package / "far.py", "value = 5\n", "counterwarp.other")
 
 
 def test_every_script_has_a_digest_of_its_own():

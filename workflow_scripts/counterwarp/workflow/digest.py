@@ -13,18 +13,21 @@ SCRIPTS = Path(__file__).resolve().parents[2]
 WITHOUT_EFFECT = "counterwarp.workflow"
 
 
-def digest(script: str, folder: Path = SCRIPTS) -> str:
+def digest(script: str, *modules: str, folder: Path = SCRIPTS) -> str:
     """Digest of a script and of every counterwarp module that it imports, directly or not.
 
     Args:
         script: name of the script in `folder`, without its ending.
+        modules: dotted names of modules that the script chooses while it runs, so that no import statement names them.
         folder: where the scripts and the package `counterwarp` lie.
 
     Returns:
         16 hexadecimal digits.
     """
     found: dict[str, Path] = {}
-    waiting = [folder / f"{script}.py"]
+    for module in modules:
+        found |= _module_and_parents(module, folder)
+    waiting = [folder / f"{script}.py", *found.values()]
     while waiting:
         path = waiting.pop()
         for name, module in _imports(path, folder).items():
