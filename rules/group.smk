@@ -1,3 +1,6 @@
+from counterwarp.explain import methods as methods_of_kind
+
+DERIVED = config["explain"]["derivatives"]
 AVERAGED = {"baseline": True} | ({} if config["group"]["split"] == "all" else {"split": config["group"]["split"]})
 
 
@@ -67,3 +70,53 @@ use rule group_map as group_truth with:
         image="<results>/group/truth/logjacobian.nii.gz",
     log:
         "<logs>/group_truth.log",
+
+
+rule group_figure:
+    input:
+        maps=expand("<results>/group/{{method}}/seed-{seed}/logjacobian.nii.gz", seed=config["seeds"]),
+        truth="<results>/group/truth/logjacobian.nii.gz" if TRUTH_KNOWN else [],
+        template="<template>/brain_T1w.nii.gz",
+        mask="<template>/brain_mask.nii.gz",
+    output:
+        png=report(
+            "<results>/figures/group_{method}.png",
+            caption="../report/group.rst",
+            category="6 Group map",
+            labels={"shown": "figure: {method}"},
+        ),
+        pdf="<results>/figures/group_{method}.pdf",
+    log:
+        "<logs>/group_figure_{method}.log",
+    cache: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=digest("group_figure"),
+        is_change=lambda wildcards: wildcards.method in methods_of_kind("simulator"),
+    script:
+        "../workflow_scripts/group_figure.py"
+
+
+rule group_viewer:
+    input:
+        maps=expand(f"<results>/group/{DERIVED}/seed-{{seed}}/logjacobian.nii.gz", seed=config["seeds"]),
+        template="<template>/brain_T1w.nii.gz",
+        mask="<template>/brain_mask.nii.gz",
+    output:
+        page=report(
+            "<results>/report/group_viewer.html",
+            caption="../report/viewer.rst",
+            category="6 Group map",
+            labels={"shown": "interactive viewer"},
+        ),
+    log:
+        "<logs>/group_viewer.log",
+    cache: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=digest("group_viewer"),
+        title=f"{DERIVED}: tissue volume change, %",
+    script:
+        "../workflow_scripts/group_viewer.py"

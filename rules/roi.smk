@@ -1,3 +1,8 @@
+rule roi:
+    input:
+        "<results>/tables/regions.tsv",
+
+
 rule segment:
     input:
         image=rules.register.output.image,
@@ -41,3 +46,47 @@ rule region_volumes:
         subjects=SCANS.subject[SCANS.baseline].tolist(),
     script:
         "../workflow_scripts/region_volumes.py"
+
+
+rule roi_glm:
+    input:
+        volumes=rules.region_volumes.output.volumes,
+        scans="<results>/cohort/scans.tsv",
+        label_table="<template>/parcellation.tsv",
+    output:
+        regions="<results>/tables/regions.tsv",
+        adjusted="<results>/roi/adjusted.tsv",
+    log:
+        "<logs>/roi_glm.log",
+    cache: True
+    conda:
+        "../envs/roi.yaml"
+    params:
+        code=digest("roi_glm"),
+        covariates=config["roi"]["covariates"],
+    script:
+        "../workflow_scripts/roi_glm.py"
+
+
+rule regions_figure:
+    input:
+        regions=rules.roi_glm.output.regions,
+        adjusted=rules.roi_glm.output.adjusted,
+    output:
+        png=report(
+            "<results>/figures/regions.png",
+            caption="../report/regions.rst",
+            category="7 Regions",
+            labels={"shown": "figure: volumes by group"},
+        ),
+        pdf="<results>/figures/regions.pdf",
+    log:
+        "<logs>/regions_figure.log",
+    cache: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=digest("regions_figure"),
+        covariates=config["roi"]["covariates"],
+    script:
+        "../workflow_scripts/regions_figure.py"

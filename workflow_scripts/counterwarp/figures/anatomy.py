@@ -40,12 +40,25 @@ class Volume:
         return np.take(self.data, index, axis).T, extent
 
 
-def middle(mask: Volume) -> tuple[float, float, float]:
-    """The centre of a mask in mm."""
-    index = [
-        np.average(np.arange(size), weights=_profile(mask.data, axis)) for axis, size in enumerate(mask.data.shape)
-    ]
-    return tuple(float(value) for value in mask.affine[:3, :3] @ index + mask.affine[:3, 3])
+def at(mask: Volume, plane: str, share: float) -> float:
+    """The place in mm of the slice that lies at a share of a mask's extent, from the left, the back or the bottom."""
+    axis = PLANES.index(plane)
+    inside = np.flatnonzero(_profile(mask.data, axis))
+    index = round(inside[0] + share * (inside[-1] - inside[0]))
+    return float(mask.affine[axis, 3] + mask.affine[axis, axis] * index)
+
+
+def strongest(values: Volume, mask: Volume, plane: str) -> float:
+    """The place in mm of the slice in which the absolute values inside a mask add up to most."""
+    axis = PLANES.index(plane)
+    others = tuple(other for other in range(3) if other != axis)
+    index = int(np.argmax((np.abs(values.data) * (mask.data > 0.5)).sum(others)))
+    return float(values.affine[axis, 3] + values.affine[axis, axis] * index)
+
+
+def place_name(plane: str, millimetres: float) -> str:
+    """Plane and coordinate, as a title."""
+    return f"{plane}, {'xyz'[PLANES.index(plane)]} = {millimetres:z.0f} mm"
 
 
 def _profile(data: np.ndarray, axis: int) -> np.ndarray:
@@ -70,6 +83,9 @@ def draw(axes, image: Volume, plane: str, millimetres: float, limits, shown: tup
     )
     axes.set(xlim=limits[:2], ylim=limits[2:], xticks=[], yticks=[], facecolor="black")
     axes.spines[:].set_visible(False)
+    if plane != "sagittal":
+        axes.text(0.02, 0.98, "L", color="white", fontsize=7, transform=axes.transAxes, ha="left", va="top")
+        axes.text(0.98, 0.98, "R", color="white", fontsize=7, transform=axes.transAxes, ha="right", va="top")
 
 
 def overlay(axes, values: Volume, mask: Volume, plane: str, millimetres: float, cmap: str, limit: float):

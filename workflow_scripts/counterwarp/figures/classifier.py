@@ -34,9 +34,7 @@ def classifier_figure(logits: pd.DataFrame, scores: pd.DataFrame):
     for seed in seeds:
         part = logits[logits["seed"] == seed]
         false, true = roc_curve(part["logit"].to_numpy(), (part["group"] == "patient").to_numpy())
-        roc.plot(
-            false, true, drawstyle="steps-post", color="#0072B2", alpha=1 if seed == seeds[0] else 0.4, clip_on=False
-        )
+        roc.plot(false, true, color="#0072B2", alpha=1 if seed == seeds[0] else 0.4, clip_on=False)
     roc.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
     roc.set(xlabel="False positives (1 - specificity)", ylabel="True positives (sensitivity)", aspect="equal")
     roc.set(xlim=(0, 1), ylim=(0, 1), title="ROC, test subjects" + ("" if len(seeds) == 1 else f", {len(seeds)} seeds"))
@@ -63,9 +61,9 @@ def _draw_confusion(axes, logits: pd.DataFrame, scores: pd.DataFrame, seed) -> N
             j, i, counts[i, j], ha="center", va="center", fontsize=14, color="white" if shares[i, j] > 0.5 else "black"
         )
     names = [f"{name}s" for name in groups]
-    axes.set(xticks=[0, 1], yticks=[0, 1], xticklabels=names, yticklabels=names)
-    axes.tick_params(axis="y", labelrotation=90)
-    axes.set(xlabel="Classified as", ylabel="Truly", title=f"Subjects of the test split (seed {seed})")
+    axes.set(xticks=[0, 1], xticklabels=names)
+    axes.set_yticks([0, 1], names, rotation=90, va="center")
+    axes.set(xlabel="Classified as", ylabel="Truly", title=f"Test subjects (seed {seed})")
 
 
 def _draw_intervals(axes, scores: pd.DataFrame, seeds: list) -> None:

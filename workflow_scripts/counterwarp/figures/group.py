@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from counterwarp.figures.anatomy import Volume, box, draw, overlay
+from counterwarp.figures.anatomy import Volume, at, box, draw, overlay, place_name
 from counterwarp.figures.style import DIVERGING, figure, percent
 
-# Coronal slices through the medial temporal lobe, axial ones through the ventricles.
-SLICES = (("coronal", -36), ("coronal", -24), ("coronal", -12), ("axial", -18), ("axial", 2), ("axial", 20))
+# At these shares of the brain's length lie the medial temporal lobes, at these of its height those and the ventricles.
+SLICES = {"coronal": (0.36, 0.46, 0.55), "axial": (0.34, 0.46, 0.58)}
 
 
 def group_figure(
@@ -36,17 +36,18 @@ def group_figure(
     # One range for all maps in per cent; a map without unit has its own.
     changes = [values.data[inside] for _, values, change in rows if change]
     limit = nice(np.percentile(np.abs(np.concatenate(changes)), 99.5)) if changes else 1.0
+    slices = [(plane, at(brain, plane, share)) for plane, shares in SLICES.items() for share in shares]
     drawn = figure(11, 0.4 + 2.2 * len(rows))
-    grid = drawn.subplots(len(rows), len(SLICES), squeeze=False)
+    grid = drawn.subplots(len(rows), len(slices), squeeze=False)
+    for axes, (plane, place) in zip(grid[0], slices, strict=True):
+        axes.set_title(place_name(plane, place))
     for line, (name, values, change) in zip(grid, rows, strict=True):
         own = limit if change else nice(np.percentile(np.abs(values.data[inside]), 99.5))
-        for axes, (plane, place) in zip(line, SLICES, strict=True):
+        for axes, (plane, place) in zip(line, slices, strict=True):
             draw(axes, anatomy, plane, place, box(brain, plane), (0, np.percentile(anatomy.data[inside], 99.5)))
             shown = overlay(axes, values, brain, plane, place, DIVERGING, own)
-            if line is grid[0]:
-                axes.set_title(f"{plane}, {'y' if plane == 'coronal' else 'z'} = {place} mm")
         label = f"Tissue volume\nchange (%), ±{own:g} %" if change else f"Gradient of the logit\n(no unit), ±{own:.2g}"
-        drawn.colorbar(shown, ax=line, label=label, shrink=0.9)
+        drawn.colorbar(shown, ax=line, label=label, shrink=0.9, extend="both")
         line[0].set_ylabel(name)
     return drawn
 

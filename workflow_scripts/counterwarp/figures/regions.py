@@ -47,6 +47,7 @@ def _draw_region(axes, volumes: pd.DataFrame, row) -> None:
     known = {-1: "\nshrinks in truth", 1: "\nexpands in truth", 0: "\nuntouched in truth"}.get(row.affected, "")
     axes.set_title(
         f"{row.region.replace('_', ' ')} ({row.tissue}){known}\n"
-        f"t = {row.t:.2f}, {p_text(row.p)}, {p_text(row.q, 'q')}\nd = {row.effect:.2f} [{row.low:.2f}, {row.high:.2f}]",
+        f"t = {row.t:z.2f}, {p_text(row.p)}, {p_text(row.q, 'q')}\n"
+        f"d = {row.effect:z.2f} [{row.low:z.2f}, {row.high:z.2f}]",
         fontsize=8,
     )

@@ -1,11 +1,13 @@
 """One subject: raw image, simulated image, their difference, and the change of volume that makes it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
-from counterwarp.figures.anatomy import PLANES, Volume, box, draw, middle, overlay
+from counterwarp.figures.anatomy import PLANES, Volume, box, draw, overlay, place_name, strongest
 from counterwarp.figures.style import DIVERGING, figure, percent
 
 
@@ -26,6 +28,42 @@ class Subject:
     truth: np.ndarray | None
     raw_logit: float
     simulated_logit: float
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """All packed scans (scans, x, y, z): images, simulated, maps, truth or None; mask (x, y, z); affine of the grid."""
+
+    images: np.ndarray
+    simulated: np.ndarray
+    maps: np.ndarray
+    truth: np.ndarray | None
+    mask: np.ndarray
+    affine: np.ndarray
+
+
+def subject_figures(logits: pd.DataFrame, arrays: Arrays) -> Iterator[tuple[Subject, Figure]]:
+    """The figures of a few scans of each group, with the same slices and the same colour range.
+
+    Args:
+        logits: row (of the arrays), scan, group, raw, simulated of the scans to choose from.
+    """
+    shown = logits.set_index("scan").loc[choose(logits)]
+    maps = [arrays.maps[row] for row in shown["row"]]
+    limit = range_of(maps + ([] if arrays.truth is None else [arrays.truth[row] for row in shown["row"]]), arrays.mask)
+    slices = slices_of(maps, arrays.mask, arrays.affine)
+    for row in shown.itertuples():
+        subject = Subject(
+            row.Index,
+            row.group,
+            arrays.images[row.row].astype(np.float32),
+            arrays.simulated[row.row].astype(np.float32),
+            arrays.maps[row.row],
+            None if arrays.truth is None else arrays.truth[row.row],
+            row.raw,
+            row.simulated,
+        )
+        yield subject, subject_figure(subject, arrays.mask, arrays.affine, limit, slices)
 
 
 def choose(logits: pd.DataFrame, each: int = 3) -> list[str]:
@@ -51,13 +89,20 @@ def range_of(log_jacobians: list[np.ndarray], mask: np.ndarray) -> float:
     return float(max(5, np.ceil(np.percentile(values, 99) / 5) * 5))
 
 
-def subject_figure(subject: Subject, mask: np.ndarray, affine: np.ndarray, limit: float):
+def slices_of(log_jacobians: list[np.ndarray], mask: np.ndarray, affine: np.ndarray) -> list[float]:
+    """The sagittal, coronal and axial slice (mm) of all figures: where the mean absolute change is strongest."""
+    change = Volume.of(np.mean([np.abs(values) for values in log_jacobians], axis=0), affine)
+    return [strongest(change, Volume.of(mask, affine), plane) for plane in PLANES]
+
+
+def subject_figure(subject: Subject, mask: np.ndarray, affine: np.ndarray, limit: float, slices: list[float]):
     """Three planes; columns raw, simulated, difference, volume change and, where it is known, the true one.
 
     Args:
         mask: brain on the network's grid.
         affine: the grid's, voxels to mm of MNI152.
         limit: of the colour range of volume change, per cent.
+        slices: of the sagittal, coronal and axial plane, mm.
     """
     brain = Volume.of(mask.astype(np.float32), affine)
     raw, simulated = Volume.of(subject.raw, affine), Volume.of(subject.simulated, affine)
@@ -69,14 +114,14 @@ def subject_figure(subject: Subject, mask: np.ndarray, affine: np.ndarray, limit
     columns = 3 + len(changes)
     drawn = figure(2.2 * columns, 6.6)
     grid = drawn.subplots(3, columns)
-    for row, plane, centre in zip(grid, PLANES, middle(brain), strict=True):
+    for row, plane, centre in zip(grid, PLANES, slices, strict=True):
         limits = box(brain, plane)
         for axes in row:
             draw(axes, simulated if axes is row[1] else raw, plane, centre, limits, shown)
         apart = overlay(row[2], difference, brain, plane, centre, "PuOr_r", widest)
         for axes, change in zip(row[3:], changes, strict=True):
             change_drawn = overlay(axes, change, brain, plane, centre, DIVERGING, limit)
-        row[0].set_ylabel(f"{plane}, {'xyz'[PLANES.index(plane)]} = {centre:.0f} mm")
+        row[0].set_ylabel(place_name(plane, centre))
     other = "control" if subject.group == "patient" else "patient"
     titles = [f"raw\nlogit {subject.raw_logit:+.1f}", f"simulated as {other}\nlogit {subject.simulated_logit:+.1f}"]
     titles += ["difference\n(simulated - raw)", "change by disease,\nfrom the simulation", "change by disease,\ntrue"]
@@ -88,10 +133,16 @@ def subject_figure(subject: Subject, mask: np.ndarray, affine: np.ndarray, limit
         location="bottom",
         shrink=0.5,
         aspect=35,
+        extend="both",
         label=f"Signal (sd of the brain), ±{widest:.2g}",
     )
     drawn.colorbar(
-        change_drawn, ax=grid[:, 3:], location="bottom", shrink=0.9, label=f"Tissue volume change (%), ±{limit:.0f} %"
+        change_drawn,
+        ax=grid[:, 3:],
+        location="bottom",
+        shrink=0.9,
+        extend="both",
+        label=f"Tissue volume change (%), ±{limit:.0f} %",
     )
     drawn.suptitle(f"{subject.scan}, {subject.group}", fontsize=11)
     return drawn

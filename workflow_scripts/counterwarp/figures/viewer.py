@@ -48,7 +48,7 @@ def viewer_page(log_jacobian, template, mask, title: str) -> str:
             black_bg=False,
             title=title,
             colorbar=True,
-        ).get_standalone_html()
+        ).get_standalone()
         if len(page) < LARGEST_PAGE:
             return page
     raise CounterwarpError(

@@ -9,6 +9,9 @@ from math import sqrt
 from statistics import NormalDist
 
 import numpy as np
+import pandas as pd
+
+from counterwarp.errors import CounterwarpError
 
 Z = NormalDist().inv_cdf(0.975)
 
@@ -102,3 +105,24 @@ def classification(logits: np.ndarray, is_patient: np.ndarray) -> dict[str, Esti
         "specificity": specificity,
         "auc": area_under_curve(logits, is_patient),
     }
+
+
+def score_splits(logits: pd.DataFrame) -> pd.DataFrame:
+    """Scores of every seed on every split.
+
+    Args:
+        logits: seed, split, subject, group, logit; one row a subject and seed.
+
+    Returns:
+        seed, split, metric, value, low, high, n.
+
+    Raises:
+        CounterwarpError: where a subject counts twice, because then the intervals would be too narrow.
+    """
+    if logits.duplicated(["seed", "subject"]).any():
+        raise CounterwarpError("a subject has several scans in the scores of the classifier; keep its first scan only")
+    rows = []
+    for (seed, split), part in logits.groupby(["seed", "split"], sort=False):
+        scores = classification(part["logit"].to_numpy(), (part["group"] == "patient").to_numpy())
+        rows += [(seed, split, name, score.value, score.low, score.high, len(part)) for name, score in scores.items()]
+    return pd.DataFrame(rows, columns=["seed", "split", "metric", "value", "low", "high", "n"])

@@ -1,0 +1,127 @@
+EXPLAINED = expand("{method}/seed-{seed}", method=config["explain"]["methods"], seed=config["seeds"])
+SIMULATED = expand(
+    "{method}/seed-{seed}",
+    method=[method for method in config["explain"]["methods"] if method in methods_of_kind("simulator")],
+    seed=config["seeds"],
+)
+
+
+rule evaluate:
+    input:
+        "<results>/tables/classifier.tsv",
+        "<results>/tables/methods.tsv",
+        "<results>/tables/qc.tsv",
+        "<results>/tables/failures.tsv",
+
+
+rule classifier_table:
+    input:
+        logits=expand("<results>/classifier/seed-{seed}/logits.tsv", seed=config["seeds"]),
+        index=rules.pack.output.index,
+    output:
+        scores="<results>/tables/classifier.tsv",
+        logits="<results>/tables/classifier_logits.tsv",
+    log:
+        "<logs>/classifier_table.log",
+    cache: True
+    conda:
+        "../envs/evaluate.yaml"
+    params:
+        code=digest("classifier_table"),
+        seeds=config["seeds"],
+    script:
+        "../workflow_scripts/classifier_table.py"
+
+
+rule methods_table:
+    input:
+        maps=expand("<results>/explain/{job}/maps.npy", job=EXPLAINED),
+        logits=expand("<results>/explain/{job}/logits.tsv", job=EXPLAINED),
+        groups=expand("<results>/group/{job}/logjacobian.nii.gz", job=EXPLAINED),
+        quality=expand("<results>/explain/{job}/quality.tsv", job=SIMULATED),
+        truth=rules.pack_truth.output.truth if TRUTH_KNOWN else [],
+        group_truth="<results>/group/truth/logjacobian.nii.gz" if TRUTH_KNOWN else [],
+        index=rules.pack.output.index,
+        mask=rules.pack.output.mask,
+        template_mask="<template>/brain_mask.nii.gz",
+        labels="<template>/parcellation.nii.gz",
+        label_table="<template>/parcellation.tsv",
+    output:
+        methods="<results>/tables/methods.tsv",
+        subjects="<results>/tables/subjects.tsv",
+        changes="<results>/tables/region_changes.tsv",
+        logits="<results>/tables/logits.tsv",
+    log:
+        "<logs>/methods_table.log",
+    cache: True
+    conda:
+        "../envs/evaluate.yaml"
+    params:
+        code=digest("methods_table"),
+        jobs=EXPLAINED,
+        simulations=SIMULATED,
+    script:
+        "../workflow_scripts/methods_table.py"
+
+
+rule failures_table:
+    input:
+        last=[
+            *every_scan("<scan>_space-MNI152_res-network_desc-normalised_T1w.nii.gz"),
+            *every_scan("<work>_qc.json"),
+            *every_scan("<scan>_from-MNI152_to-affine_mode-image_xfm.nii.gz", baseline=True),
+            *every_scan("<scan>_space-MNI152_label-GM_probseg.nii.gz", baseline=True),
+        ],
+    output:
+        failures="<results>/tables/failures.tsv",
+    log:
+        "<logs>/failures_table.log",
+    cache: True
+    conda:
+        "../envs/evaluate.yaml"
+    params:
+        code=digest("failures_table"),
+    script:
+        "../workflow_scripts/failures_table.py"
+
+
+rule qc_table:
+    input:
+        numbers=every_scan("<work>_qc.json"),
+        pictures=every_scan("<scan>_qc.png"),
+    output:
+        table="<results>/tables/qc.tsv",
+        pictures=report(
+            directory("<results>/report/qc"),
+            patterns=["{state}/{scan}.png"],
+            category="3 Quality control",
+            subcategory="pictures",
+            labels={"scan": "{scan}", "state": "{state}"},
+        ),
+    log:
+        "<logs>/qc_table.log",
+    cache: True
+    conda:
+        "../envs/evaluate.yaml"
+    params:
+        code=digest("qc_table"),
+        scans=every_scan("{scan}"),
+        most=config["report"]["qc_pictures"],
+    script:
+        "../workflow_scripts/qc_table.py"
+
+
+# Last of all, since it reads the logs of the others; never cached, since their number is no input.
+rule cost_table:
+    input:
+        shown=lambda wildcards: FIGURES,
+    output:
+        cost="<results>/tables/cost.tsv",
+    log:
+        "<logs>/cost_table.log",
+    conda:
+        "../envs/evaluate.yaml"
+    params:
+        code=digest("cost_table"),
+    script:
+        "../workflow_scripts/cost_table.py"

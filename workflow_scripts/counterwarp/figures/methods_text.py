@@ -1,0 +1,192 @@
+"""The methods paragraph: one sentence a stage, with what it cites."""
+
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+
+import pandas as pd
+
+from counterwarp import __version__
+from counterwarp.figures.pages import Section, page, table_section
+
+PACKAGES = (
+    "snakemake",
+    "antspyx",
+    "torch",
+    "captum",
+    "nilearn",
+    "nibabel",
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "statsmodels",
+    "pandas",
+    "matplotlib",
+)
+
+REFERENCES = {
+    "Avants 2008": "Avants et al., Symmetric diffeomorphic image registration with cross-correlation, Med. Image "
+    "Anal. 12, 2008",
+    "Avants 2011a": "Avants et al., A reproducible evaluation of ANTs similarity metric performance, NeuroImage "
+    "54, 2011",
+    "Avants 2011b": "Avants et al., An open source multivariate framework for n-tissue segmentation, "
+    "Neuroinformatics 9, 2011",
+    "Benjamini 1995": "Benjamini and Hochberg, Controlling the false discovery rate, J. R. Stat. Soc. B 57, 1995",
+    "Fonov 2011": "Fonov et al., Unbiased average age-appropriate atlases for pediatric studies, NeuroImage 54, 2011",
+    "Gorgolewski 2016": "Gorgolewski et al., The brain imaging data structure, Sci. Data 3, 2016",
+    "Kingma 2015": "Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015",
+    "Liu 2021": "Liu et al., Going beyond saliency maps: training deep models to interpret deep models, IPMI 2021",
+    "Manjón 2010": "Manjón et al., Adaptive non-local means denoising of MR images, J. Magn. Reson. Imaging 31, 2010",
+    "Mölder 2021": "Mölder et al., Sustainable data analysis with Snakemake, F1000Research 10, 2021",
+    "Newcombe 2006": "Newcombe, Confidence intervals for an effect size measure based on the Mann-Whitney "
+    "statistic, Stat. Med. 25, 2006",
+    "Seabold 2010": "Seabold and Perktold, Statsmodels: econometric and statistical modeling with Python, SciPy 2010",
+    "Simonyan 2014": "Simonyan et al., Deep inside convolutional networks, ICLR workshop 2014",
+    "Tustison 2010": "Tustison et al., N4ITK: improved N3 bias correction, IEEE Trans. Med. Imaging 29, 2010",
+    "Wilson 1927": "Wilson, Probable inference, the law of succession, and statistical inference, J. Am. Stat. "
+    "Assoc. 22, 1927",
+    "Yang 2019": "Yang et al., CondConv: conditionally parameterized convolutions for efficient inference, NeurIPS "
+    "2019",
+    "Zhu 2017": "Zhu et al., Unpaired image-to-image translation using cycle-consistent adversarial networks, ICCV "
+    "2017",
+    "Zou 2008": "Zou and Donner, Construction of confidence limits about effect measures, Stat. Med. 27, 2008",
+}
+
+
+def _cohort(config: dict, scans: pd.DataFrame) -> str:
+    subjects = scans[scans["baseline"]]
+    counts = subjects["group"].value_counts()
+    who = (
+        f"{len(scans)} T1-weighted scans of {len(subjects)} subjects ({counts.get('control', 0)} controls, "
+        f"{counts.get('patient', 0)} patients)"
+    )
+    if config["cohort"]["source"] == "demo":
+        regions = " and ".join(
+            f"{name.replace('_', ' ')} ({change:+g})" for name, change in config["cohort"]["demo"]["regions"].items()
+        )
+        return (
+            f"{who} were simulated by random diffeomorphic deformation of the MNI152 head [Fonov 2011], with pose, "
+            f"bias field and Rician noise; the disease changes the logarithm of the volume of {regions} at severity "
+            "1, and every scan's true map is known"
+        )
+    return f"{who} were indexed from a BIDS dataset [Gorgolewski 2016]"
+
+
+def _preprocess(config: dict, scans: pd.DataFrame) -> str:
+    settings = config["preprocess"]
+    denoised = "denoised by non-local means [Manjón 2010], " if settings["denoise"] else ""
+    shape = " x ".join(map(str, settings["network_shape"]))
+    return (
+        f"Scans were brought to one orientation, {denoised}corrected for intensity bias [Tustison 2010], stripped "
+        "of the skull by symmetric diffeomorphic registration of a head template [Avants 2008], and aligned to "
+        "MNI152 by an affine transformation with ANTs [Avants 2011a]; for the networks they were resampled to "
+        f"{shape} voxels of {settings['network_voxel_mm']:g} mm and normalised to zero mean and unit variance "
+        "inside the brain"
+    )
+
+
+def _classifier(config: dict, scans: pd.DataFrame) -> str:
+    settings = config["classifier"]
+    parts = scans[scans["baseline"]]["split"].value_counts()
+    return (
+        f"A convolutional classifier with {len(settings['channels'])} blocks was trained on {parts.get('train', 0)} "
+        f"subjects by binary cross-entropy and Adam [Kingma 2015] for {settings['epochs']} epochs, of which "
+        f"{parts.get('validation', 0)} validation subjects chose one, and tested on {parts.get('test', 0)} others; "
+        "no subject is in two splits"
+    )
+
+
+def _simulator(config: dict, scans: pd.DataFrame) -> str:
+    return (
+        "One pair of coupled simulators shares an encoder and decoder of conditional convolutions [Yang 2019] and "
+        "warps a scan into the other group so that the classifier's logit moves, the way back restores the scan "
+        "[Zhu 2017], and the displacement is smooth, all in one objective [Liu 2021]"
+    )
+
+
+def _explain(config: dict, scans: pd.DataFrame) -> str:
+    compared = "; it was compared with the gradient of the logit [Simonyan 2014]"
+    return (
+        "The logarithm of tissue volume change is -log det(I + grad phi) of the pull-back displacement phi, given in "
+        "the direction of the disease for both "
+        f"groups{compared if 'backprop' in config['explain']['methods'] else ''}"
+    )
+
+
+def _group(config: dict, scans: pd.DataFrame) -> str:
+    which = "all" if config["group"]["split"] == "all" else f"the {config['group']['split']}"
+    return (
+        f"First scans of {which} subjects were registered to the template by SyN [Avants 2008]; their maps were "
+        "carried along and averaged"
+    )
+
+
+def _roi(config: dict, scans: pd.DataFrame) -> str:
+    covariates = config["roi"]["covariates"]
+    given = f" with {' and '.join(covariates)} as covariates" if covariates else ""
+    return (
+        "Tissue was segmented by Atropos [Avants 2011b] and regional volumes, normalised for head size, were "
+        f"compared between groups by two-tailed ordinary least squares{given} "
+        "[Seabold 2010], with false discovery rates over the regions [Benjamini 1995]"
+    )
+
+
+def _evaluate(config: dict, scans: pd.DataFrame) -> str:
+    return (
+        "Maps were compared with the truth by normalised cross-correlation inside the brain [Liu 2021]; 95 % "
+        "intervals of the classifier's scores are Wilson's [Wilson 1927], their combination [Zou 2008] and "
+        "Newcombe's [Newcombe 2006]"
+    )
+
+
+def _workflow(config: dict, scans: pd.DataFrame) -> str:
+    return f"The analysis is a Snakemake workflow [Mölder 2021], Counterwarp {__version__}"
+
+
+# In the order in which the data flow.
+STAGES: tuple[Callable[[dict, pd.DataFrame], str], ...] = (
+    _cohort,
+    _preprocess,
+    _classifier,
+    _simulator,
+    _explain,
+    _group,
+    _roi,
+    _evaluate,
+    _workflow,
+)
+
+
+def methods_text(config: dict, scans: pd.DataFrame) -> tuple[str, list[str]]:
+    """The methods paragraph of a run and the references that it cites, in alphabetical order.
+
+    Args:
+        config: the whole configuration.
+        scans: the table of scans.
+    """
+    text = ". ".join(stage(config, scans) for stage in STAGES) + "."
+    return text, [reference for key, reference in REFERENCES.items() if f"[{key}]" in text]
+
+
+def versions() -> pd.DataFrame:
+    """package, version of what is installed where this runs."""
+    rows = [("counterwarp", __version__)]
+    for package in PACKAGES:
+        try:
+            rows.append((package, version(package)))
+        except PackageNotFoundError:
+            rows.append((package, "not installed"))
+    return pd.DataFrame(rows, columns=["package", "version"])
+
+
+def about_page(config: dict, scans: pd.DataFrame) -> str:
+    """The page with the methods paragraph, its references and the versions that ran."""
+    text, references = methods_text(config, scans)
+    return page(
+        "About this run",
+        [text],
+        [
+            Section(heading="References", items=tuple(references)),
+            table_section(versions(), "versions.tsv", heading="Versions"),
+            Section(heading="Workflow", paragraphs=("Its graph is under General, Workflow, in this report's menu.",)),
+        ],
+    )

@@ -1,0 +1,67 @@
+"""Quality control of every scan: its numbers in one table, its picture in the report."""
+
+import textwrap
+from pathlib import Path
+
+import pandas as pd
+
+STATES = ("failed", "flagged", "passed")
+# Wide enough to judge a contour by, small enough that hundreds of scans fit into one report.
+WIDTH = 1200
+
+
+def qc_table(records: dict[str, dict], failed: dict[str, str]) -> pd.DataFrame:
+    """One row a scan, failed ones first, then flagged ones.
+
+    Args:
+        records: scan -> its numbers; `flags` and `warnings` are lists of text.
+        failed: scan -> the rule in which it failed.
+
+    Returns:
+        scan, state (failed, flagged, passed) and every number found in any record.
+    """
+    rows = [{"scan": scan, "state": "failed", "flags": f"failed in {rule}"} for scan, rule in failed.items()]
+    for scan, record in records.items():
+        values = {name: _joined(value) for name, value in record.items() if name != "scan"}
+        rows.append({"scan": scan, "state": "flagged" if record.get("flags") else "passed", **values})
+    table = pd.DataFrame(rows, columns=None if rows else ["scan", "state"])
+    order = table["state"].map(STATES.index)
+    return table.assign(order=order).sort_values(["order", "scan"], ignore_index=True).drop(columns="order")
+
+
+def _joined(value):
+    return "; ".join(map(str, value)) if isinstance(value, list) else value
+
+
+def save_pictures(table: pd.DataFrame, pictures: dict[str, Path], folder: Path, most: int) -> None:
+    """Copy the pictures of scans to folder/state/scan.png, smaller; a failed scan gets a card that says so.
+
+    Args:
+        table: of `qc_table`.
+        pictures: scan -> PNG, of scans that did not fail.
+        most: how many pictures of passed scans to copy; failed and flagged ones always are.
+    """
+    from PIL import Image
+
+    for state in STATES:
+        (folder / state).mkdir(parents=True)
+    passed = 0
+    for row in table.itertuples():
+        target = folder / row.state / f"{row.scan}.png"
+        if row.state == "failed":
+            _save_card(f"{row.scan}: {row.flags}. See 1 Failures.", target)
+            continue
+        passed += row.state == "passed"
+        if passed <= most or row.state == "flagged":
+            with Image.open(pictures[row.scan]) as picture:
+                picture = picture.convert("RGB")
+                picture.thumbnail((WIDTH, 10 * WIDTH))
+                picture.quantize(128).save(target, optimize=True)
+
+
+def _save_card(text: str, path: Path) -> None:
+    from counterwarp.figures.style import figure
+
+    card = figure(6, 2)
+    card.text(0.5, 0.5, textwrap.fill(text, 70), ha="center", va="center")
+    card.savefig(path, metadata={"Software": None})

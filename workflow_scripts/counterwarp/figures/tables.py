@@ -1,0 +1,84 @@
+"""What the report says about each of its tables."""
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from counterwarp.figures.pages import page, table_section
+
+
+@dataclass(frozen=True)
+class Told:
+    """A page's title, its text (a blank line parts paragraphs), and what it says of a table without rows."""
+
+    title: str
+    text: str
+    empty: str = "None."
+
+    def paragraphs(self) -> list[str]:
+        """The text without its line ends."""
+        return [" ".join(paragraph.split()) for paragraph in self.text.split("\n\n")]
+
+
+TABLES = {
+    "failures": Told(
+        "Failures",
+        """A scan that fails in one step is left out of all later ones; the others are not held up. The last
+        column is the command that tries the step again.""",
+        "None: every step of every scan succeeded.",
+    ),
+    "cohort": Told("Cohort", "Subjects and scans by group and split. Ages are those at the first scan."),
+    "qc": Told(
+        "Quality control",
+        """One row a scan: first those that failed, then those with flags. Where the truth is known (simulated
+        cohorts), mask_dice compares the brain mask with it, and the landmark error is the mean distance between
+        where the estimated and the true pose put the same points of the brain.""",
+    ),
+    "classifier": Told(
+        "Classifier: scores",
+        """One scan a subject, the first, so that subjects are independent. 95 % intervals: Wilson for accuracy,
+        sensitivity and specificity; balanced accuracy combines the last two (Zou and Donner); area under the
+        curve after Newcombe. The validation split chose the epoch and is therefore not unseen.""",
+    ),
+    "regions": Told(
+        "Regions: volume by group",
+        """Ordinary least squares of each region's volume on group and covariates, at the first scan of each
+        subject. difference_ml: patients minus controls. p is two-tailed; q is the false discovery rate over
+        the regions (Benjamini and Hochberg). effect: the difference over the residual standard deviation,
+        with its 95 % interval. Volumes are in MNI152 space, hence normalised for head size. affected: what
+        the simulated disease does (+1 expands, -1 shrinks), where that is known.""",
+    ),
+    "methods": Told(
+        "Methods against truth",
+        """Level subject: over the first scans of the test subjects, each in its own space, inside the brain.
+        Level group: the averaged map on the template. ncc: normalised cross-correlation with the true map of
+        volume change (1 perfect, -1 opposite); ncc_abs: the same of absolute values. sign_correct: share of
+        affected regions in which the mean of the map has the right sign. folding_percent: brain voxels in
+        which the displacement folds. cycle_rmse: root mean square difference of an image and its simulation
+        back (sd of the brain's signal). logit_shift: towards the other group. changes_sides: share of scans
+        whose class changes. cycle_logit_error: difference of the logits of an image and its simulation back.
+
+        For one seed, mean and sd are over n subjects; for seed all, over n seeds. An undefined correlation (a
+        map without any variation) is not counted in n. Where no truth is known, only the measures that need
+        none are given.""",
+    ),
+    "region_changes": Told(
+        "Methods against truth, by region",
+        """Mean of the group map in each region, in the unit of the method, and the true mean. For simulators
+        both are log-Jacobians (expansion positive) and change_percent gives them as tissue volume change;
+        gradients have no such unit and only their sign can be compared.""",
+        "No truth is known for this cohort.",
+    ),
+    "cost": Told(
+        "Cost",
+        """From the log of each job that ran; a result taken from the cache costs nothing and is not counted.
+        cpu_s and wall_s add up all jobs of a rule; longest_s and peak_mb are those of its largest job.""",
+        "No log was found: every result of this run came from the cache.",
+    ),
+}
+
+
+def table_page(name: str, table: pd.DataFrame) -> str:
+    """The page of one of TABLES."""
+    told = TABLES[name]
+    return page(told.title, told.paragraphs(), [table_section(table, f"{name}.tsv", empty=told.empty)])

@@ -1,0 +1,117 @@
+"""The tables that compare all methods, from the files of a run."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from counterwarp.stats.methods import compare_logits, compare_maps, region_changes, summarise
+from counterwarp.stats.ncc import ncc
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What one method with one seed has left.
+
+    Paths of maps (npy), logits (tsv: row, scan, raw, simulated, cycled; empty for saliency), group map (NIfTI), and
+    of the simulations' quality (tsv: row, scan, folding_share, cycle_rmse), None for saliency.
+    """
+
+    method: str
+    seed: int
+    maps: str
+    logits: str
+    group_map: str
+    quality: str | None
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What is known of a simulated disease.
+
+    Paths of maps (npy, as those of a method), group map, mask and parcellation (NIfTI on one grid), and of the
+    parcellation's table (index, name, tissue, affected).
+    """
+
+    maps: str
+    group_map: str
+    mask: str
+    parcellation: str
+    regions: str
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Tables: subjects (method, seed, scan, group and measures), methods (`summarise`), changes (method, seed and
+    `region_changes`), logits (scan, seed, method, raw, simulated, cycled; all scans)."""
+
+    subjects: pd.DataFrame
+    methods: pd.DataFrame
+    changes: pd.DataFrame
+    logits: pd.DataFrame
+
+
+def evaluate(explained: list[Explained], index: pd.DataFrame, mask: np.ndarray, truth: Truth | None) -> Evaluation:
+    """Compare methods at the first scan of each test subject.
+
+    Args:
+        explained: every method and seed.
+        index: row, scan, group, split, baseline of the packed scans.
+        mask: brain on the network's grid.
+        truth: None where it is unknown; then only measures that need none are made.
+    """
+    tested = index[(index["split"] == "test") & index["baseline"]]
+    subjects, logits, groups, changes = [], [], [], []
+    for one in explained:
+        name = {"method": one.method, "seed": one.seed}
+        table = tested[["row", "scan", "group"]]
+        if truth:
+            maps, true_maps = np.load(one.maps, mmap_mode="r"), np.load(truth.maps, mmap_mode="r")
+            table = table.merge(compare_maps(maps, true_maps, mask, list(tested["row"])), on="row")
+            measures, regions = _compare_groups(one, truth, len(tested))
+            groups.append(measures.assign(**name))
+            changes.append(regions.assign(**name))
+        if one.quality:
+            seen = pd.read_csv(one.logits, sep="\t")
+            logits.append(seen[["scan", "raw", "simulated", "cycled"]].assign(**name))
+            is_patient = seen["row"].map(index.set_index("row")["group"]).eq("patient").to_numpy()
+            quality = pd.read_csv(one.quality, sep="\t")
+            quality["folding_percent"] = 100 * quality["folding_share"]
+            table = table.merge(compare_logits(seen, is_patient), on="row")
+            table = table.merge(quality[["row", "folding_percent", "cycle_rmse"]], on="row")
+        subjects.append(table.drop(columns="row").assign(**name))
+    tables = pd.concat(subjects, ignore_index=True)
+    measured = _stack(groups, ["method", "seed", "metric", "value", "n"])
+    return Evaluation(
+        tables[["method", "seed", *tables.columns.drop(["method", "seed"])]],
+        summarise(tables, measured),
+        _stack(changes, ["method", "seed", "region", "tissue", "affected", "mean", "true_mean", "sign_correct"]),
+        _stack(logits, ["scan", "seed", "method", "raw", "simulated", "cycled"]),
+    )
+
+
+def _stack(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
+    if not tables:
+        return pd.DataFrame(columns=columns)
+    table = pd.concat(tables, ignore_index=True)
+    return table[[*columns, *table.columns.drop(columns)]]
+
+
+def _compare_groups(one: Explained, truth: Truth, n: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+    import nibabel
+
+    def read(path):
+        return np.asarray(nibabel.load(path).dataobj)
+
+    group_map, true_map, mask = read(one.group_map), read(truth.group_map), read(truth.mask) > 0
+    changes = region_changes(group_map, true_map, read(truth.parcellation), pd.read_csv(truth.regions, sep="\t"))
+    if one.quality:
+        changes["change_percent"] = 100 * np.expm1(changes["mean"])
+    changes["true_change_percent"] = 100 * np.expm1(changes["true_mean"])
+    affected = changes["sign_correct"].dropna()
+    measures = [
+        ("ncc", ncc(group_map, true_map, mask), n),
+        ("ncc_abs", ncc(np.abs(group_map), np.abs(true_map), mask), n),
+        ("sign_correct", affected.mean(), len(affected)),
+    ]
+    return pd.DataFrame(measures, columns=["metric", "value", "n"]), changes

@@ -1,0 +1,15 @@
+"""List every scan that failed, where, why, and the command that tries again."""
+
+import pandas as pd
+from counterwarp.workflow import cohort_step, read_failure
+
+COLUMNS = ["scan", "rule", "reason", "rerun"]
+
+
+def collect(inputs, outputs):
+    records = [record for path in inputs.last if (record := read_failure(path))]
+    table = pd.DataFrame(records, columns=COLUMNS).drop_duplicates(["scan", "rule"]).sort_values(["scan", "rule"])
+    table.to_csv(outputs.failures, sep="\t", index=False)
+
+
+cohort_step(snakemake, collect)

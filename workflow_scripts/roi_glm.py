@@ -1,0 +1,20 @@
+"""Compare regional volumes between the groups, with covariates."""
+
+import pandas as pd
+from counterwarp.cohorts.table import read
+from counterwarp.stats.glm import fit_regions
+from counterwarp.workflow import cohort_step
+
+
+def compare(inputs, outputs):
+    scans = read(inputs.scans)
+    volumes = pd.read_csv(inputs.volumes, sep="\t")
+    regions, adjusted = fit_regions(volumes, scans[scans["baseline"]], snakemake.params.covariates)
+    known = pd.read_csv(inputs.label_table, sep="\t").set_index("name")
+    if "affected" in known:
+        regions.insert(2, "affected", regions["region"].map(known["affected"]))
+    regions.to_csv(outputs.regions, sep="\t", index=False)
+    adjusted.to_csv(outputs.adjusted, sep="\t", index=False)
+
+
+cohort_step(snakemake, compare)

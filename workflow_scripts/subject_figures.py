@@ -1,0 +1,32 @@
+"""Draw a few test subjects of each group: raw, simulated, difference, change of volume."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from counterwarp.figures.style import save
+from counterwarp.figures.subjects import Arrays, subject_figures
+from counterwarp.workflow import cohort_step
+
+
+def draw(inputs, outputs):
+    index = pd.read_csv(inputs.index, sep="\t", dtype={"subject": str})
+    first = index[(index["split"] == "test") & index["baseline"]]
+    logits = pd.read_csv(inputs.logits, sep="\t").merge(first[["row", "group"]], on="row")
+    arrays = Arrays(
+        images=np.load(inputs.images, mmap_mode="r"),
+        simulated=np.load(inputs.simulated, mmap_mode="r"),
+        maps=np.load(inputs.maps, mmap_mode="r"),
+        truth=np.load(inputs.truth, mmap_mode="r") if inputs.truth else None,
+        mask=np.load(inputs.mask),
+        affine=np.array(json.loads(Path(inputs.affine).read_text())),
+    )
+    folder = Path(outputs.folder)
+    folder.mkdir()
+    for subject, figure in subject_figures(logits, arrays):
+        name = folder / f"{subject.group}_{subject.scan}"
+        save(figure, f"{name}.png", f"{name}.pdf")
+
+
+cohort_step(snakemake, draw)
