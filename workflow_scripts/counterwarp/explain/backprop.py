@@ -20,7 +20,7 @@ class Backprop:
 
         Args:
             images: (n, 1, *grid).
-            groups: (n,), 1 for patients; not needed here, because the gradient of the logit points to the disease for all.
+            groups: (n,), 1 for patients; not needed here: the gradient of the logit points to the disease for all.
         """
         return torch.cat([self._gradient(batch) for batch in images.split(BATCH)])
 

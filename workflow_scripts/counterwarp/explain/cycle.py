@@ -47,7 +47,9 @@ class Cycle:
         """The maps with all that they come from; arguments as of `explain`."""
         batches = zip(images.split(BATCH), groups.split(BATCH), strict=True)
         parts = [self._simulate(image, group) for image, group in batches]
-        return Simulation(**{field.name: torch.cat([getattr(p, field.name) for p in parts]) for field in fields(Simulation)})
+        return Simulation(
+            **{field.name: torch.cat([getattr(p, field.name) for p in parts]) for field in fields(Simulation)}
+        )
 
     def _simulate(self, images: Tensor, groups: Tensor) -> Simulation:
         displacement = self.simulator(images, groups)

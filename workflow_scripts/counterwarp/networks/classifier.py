@@ -1,4 +1,4 @@
-"""The classifier that is explained: blocks of convolution, batch norm, ReLU and pooling; one logit, positive: patient."""
+"""The classifier that is explained: blocks of convolution, batch norm, ReLU, pooling; one logit, positive: patient."""
 
 from collections.abc import Sequence
 

@@ -14,7 +14,7 @@ FEW_FEATURES = 4
 
 
 class CondConv(nn.Module):
-    """y = (sum_k alpha_k W_k) * x + sum_k alpha_k b_k with alpha = sigmoid(R [GAP(x), t] + r)  (Liu et al. 2021, eq. 5).
+    """y = (sum_k alpha_k W_k) * x + sum_k alpha_k b_k with alpha = sigmoid(R [GAP(x), t] + r)  (Liu et al. 2021).
 
     The mixture is not normalised. Each expert starts as an ordinary convolution would.
 

@@ -14,7 +14,7 @@ def prepare(device: str, threads: int, seed: int = 0) -> torch.device:
 
     Args:
         device: "auto", "cpu" or "cuda"; auto takes a GPU where torch sees one.
-        threads: of the CPU; sums are taken in another order with another number, so results differ in their last digits.
+        threads: of the CPU; with another number, sums are taken in another order and differ in their last digits.
         seed: of torch's generator, the only source of randomness in training.
 
     Raises:

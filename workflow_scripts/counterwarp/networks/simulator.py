@@ -27,8 +27,8 @@ class Simulator(nn.Module):
         channels: features of each level of the encoder.
         fully_connected: width of the bottleneck.
         experts: kernels of each conditional convolution.
-        output_level: level on whose grid the displacement is computed; 0 is the image's own grid, as in the paper; from a
-            coarser one it is interpolated linearly.
+        output_level: level on whose grid the displacement is computed; 0 is the image's own grid, as in the paper;
+            from a coarser one it is interpolated linearly.
     """
 
     def __init__(

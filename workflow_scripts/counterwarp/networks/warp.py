@@ -1,8 +1,8 @@
 """Warping by a displacement field, the change of volume that it makes, its inverse.
 
 A displacement is (batch, axes, *grid), in voxels, along the axes of the array, and pulls back: the warped image is
-X^(p) = X(p + displacement(p)). Torch's own grid_sample does the work: importing monai for its Warp, which calls the same
-function, costs 1.3 s more per job.
+X^(p) = X(p + displacement(p)). Torch's own grid_sample does the work: importing monai for its Warp, which calls the
+same function, costs 1.3 s more per job.
 """
 
 import torch
@@ -37,8 +37,8 @@ def warp(images: Tensor, displacement: Tensor) -> Tensor:
 def jacobian_determinant(displacement: Tensor) -> Tensor:
     """det(I + grad displacement) at each voxel, (batch, *grid), by central differences (one-sided at the border).
 
-    1 where nothing changes; 0 or less where the map folds. Above 1 the warped image samples a larger piece of the source,
-    so the tissue there was *compressed*.
+    1 where nothing changes; 0 or less where the map folds. Above 1 the warped image samples a larger piece of the
+    source, so the tissue there was *compressed*.
     """
     axes = displacement.shape[1]
     rows = torch.gradient(displacement, dim=list(range(2, 2 + axes)))

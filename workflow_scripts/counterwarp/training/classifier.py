@@ -21,8 +21,8 @@ def train_classifier(
     """Binary cross-entropy on the logits, Adam (Liu et al. 2021, section 3.2).
 
     Args:
-        pack: trained on split "train"; split "validation" chooses the epoch, by its loss, which moves where the accuracy
-            of a few subjects cannot.
+        pack: trained on split "train"; split "validation" chooses the epoch, by its loss, which still moves where the
+            accuracy of a few subjects cannot.
         settings: section `classifier` of the configuration.
         device: where to train; torch's generator must have been seeded.
         resume: path of the resume file; the caller removes it when the results are safe.

@@ -79,8 +79,8 @@ def train_simulator(
 ) -> tuple[Simulator, pd.DataFrame]:
     """Train one simulator for both tasks by one objective (Adam, learning rate falling to zero along a cosine).
 
-    The logit loss is met long before the map is right, so it ends nothing: the number of steps is fixed, the last weights
-    are taken, and the history says what they reach on validation subjects.
+    The logit loss is met long before the map is right, so it ends nothing: the number of steps is fixed, the last
+    weights are taken, and the history says what they reach on validation subjects.
 
     Args:
         pack: trained on split "train", watched on "validation".
@@ -92,8 +92,8 @@ def train_simulator(
 
     Returns:
         The network in evaluation mode, on `device`.
-        One row every `report_every` steps: step, then the terms of `objective` in training (train_*, means since the last
-        row) and on validation subjects in evaluation mode (validation_*).
+        One row every `report_every` steps: step, then the terms of `objective` in training (train_*, means since the
+        last row) and on validation subjects in evaluation mode (validation_*).
 
     Raises:
         CounterwarpError: a split lacks a group.
@@ -178,11 +178,15 @@ def _report(progress: dict, network: Simulator, classifier, pack: Pack, settings
     """Add a row to the history: means of the training terms since the last one, and the terms on validation subjects."""
     recent = pd.DataFrame(progress["recent"]).mean()
     row = {"step": progress["step"], **{f"train_{name}": float(value) for name, value in recent.items()}}
-    row |= {f"validation_{name}": value for name, value in _validate(network, classifier, pack, settings, device).items()}
+    row |= {
+        f"validation_{name}": value for name, value in _validate(network, classifier, pack, settings, device).items()
+    }
     progress["history"].append(row)
     progress["recent"] = []
     LOG.info(
-        "step %d: %s", progress["step"], ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "step")
+        "step %d: %s",
+        progress["step"],
+        ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "step"),
     )
 
 

@@ -1,0 +1,106 @@
+def exported(name):
+    """A derivative of every scan, on the network's grid, by the simulator chosen for it."""
+    return every_scan(f"<scan>_space-MNI152_res-network_desc-{config['explain']['derivatives']}_{name}")
+
+
+rule explain:
+    input:
+        expand(
+            "<results>/explain/{method}/seed-{seed}/maps.npy",
+            method=config["explain"]["methods"],
+            seed=config["seeds"],
+        ),
+        exported("logjacobian.nii.gz"),
+
+
+rule explain_saliency:
+    input:
+        images="<results>/pack/images.npy",
+        index="<results>/pack/index.tsv",
+        weights=rules.train_classifier.output.weights,
+        architecture=rules.train_classifier.output.architecture,
+    output:
+        maps="<results>/explain/{method}/seed-{seed}/maps.npy",
+        logits="<results>/explain/{method}/seed-{seed}/logits.tsv",
+    log:
+        "<logs>/explain_{method}_seed-{seed}.log",
+    wildcard_constraints:
+        method="|".join(methods("saliency")),
+    cache: True
+    conda:
+        "../envs/explain.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=2000,
+    params:
+        code=digest("explain_saliency"),
+        method_code=lambda wildcards: digest(f"counterwarp/explain/{wildcards.method}"),
+        device=config["device"],
+        threads=config["threads"],
+    script:
+        "../workflow_scripts/explain_saliency.py"
+
+
+rule explain_simulator:
+    input:
+        images="<results>/pack/images.npy",
+        index="<results>/pack/index.tsv",
+        mask="<results>/pack/mask.npy",
+        classifier_weights=rules.train_classifier.output.weights,
+        classifier_architecture=rules.train_classifier.output.architecture,
+        weights=rules.train_simulator.output.weights,
+        architecture=rules.train_simulator.output.architecture,
+    output:
+        maps="<results>/explain/{method}/seed-{seed}/maps.npy",
+        displacement="<results>/explain/{method}/seed-{seed}/displacement.npy",
+        simulated="<results>/explain/{method}/seed-{seed}/simulated.npy",
+        logits="<results>/explain/{method}/seed-{seed}/logits.tsv",
+        quality="<results>/explain/{method}/seed-{seed}/quality.tsv",
+    log:
+        "<logs>/explain_{method}_seed-{seed}.log",
+    wildcard_constraints:
+        method="|".join(methods("simulator")),
+    cache: True
+    conda:
+        "../envs/explain.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=3000,
+    params:
+        code=digest("explain_simulator"),
+        method_code=lambda wildcards: digest(f"counterwarp/explain/{wildcards.method}"),
+        roles="classifier, simulator",
+        device=config["device"],
+        threads=config["threads"],
+    script:
+        "../workflow_scripts/explain_simulator.py"
+
+
+rule export_maps:
+    input:
+        index="<results>/pack/index.tsv",
+        affine="<results>/pack/affine.json",
+        images=every_scan("<scan>_space-MNI152_res-network_desc-normalised_T1w.nii.gz"),
+        image=f"<results>/explain/{config['explain']['derivatives']}/seed-{config['seeds'][0]}/simulated.npy",
+        displacement=f"<results>/explain/{config['explain']['derivatives']}/seed-{config['seeds'][0]}/displacement.npy",
+        log_jacobian=f"<results>/explain/{config['explain']['derivatives']}/seed-{config['seeds'][0]}/maps.npy",
+    output:
+        image=exported("T1w.nii.gz"),
+        image_sidecar=exported("T1w.json"),
+        displacement=exported("displacement.nii.gz"),
+        displacement_sidecar=exported("displacement.json"),
+        log_jacobian=exported("logjacobian.nii.gz"),
+        log_jacobian_sidecar=exported("logjacobian.json"),
+    log:
+        "<logs>/export_maps.log",
+    conda:
+        "../envs/explain.yaml"
+    resources:
+        mem_mb=1000,
+    params:
+        code=digest("export_maps"),
+        scans=list(SCANS.scan),
+        method=config["explain"]["derivatives"],
+        roles="image, displacement, log_jacobian",
+    script:
+        "../workflow_scripts/export_maps.py"

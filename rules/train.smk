@@ -1,0 +1,68 @@
+from counterwarp.explain import methods
+
+
+rule train:
+    input:
+        expand("<results>/classifier/seed-{seed}/weights.safetensors", seed=config["seeds"]),
+        expand(
+            "<results>/simulator/{method}/seed-{seed}/weights.safetensors",
+            method=[method for method in config["explain"]["methods"] if method in methods("simulator")],
+            seed=config["seeds"],
+        ),
+
+
+rule train_classifier:
+    input:
+        images="<results>/pack/images.npy",
+        index="<results>/pack/index.tsv",
+    output:
+        weights="<results>/classifier/seed-{seed}/weights.safetensors",
+        architecture="<results>/classifier/seed-{seed}/architecture.json",
+        history="<results>/classifier/seed-{seed}/history.tsv",
+        logits="<results>/classifier/seed-{seed}/logits.tsv",
+    log:
+        "<logs>/train_classifier_seed-{seed}.log",
+    cache: True
+    conda:
+        "../envs/train.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=3000,
+    params:
+        code=digest("train_classifier"),
+        settings=config["classifier"],
+        seed=lambda wildcards: int(wildcards.seed),
+        device=config["device"],
+        threads=config["threads"],
+        resume="<results>/resume/classifier_seed-{seed}.pt",
+    script:
+        "../workflow_scripts/train_classifier.py"
+
+
+rule train_simulator:
+    input:
+        images="<results>/pack/images.npy",
+        index="<results>/pack/index.tsv",
+        weights=rules.train_classifier.output.weights,
+        architecture=rules.train_classifier.output.architecture,
+    output:
+        weights="<results>/simulator/{method}/seed-{seed}/weights.safetensors",
+        architecture="<results>/simulator/{method}/seed-{seed}/architecture.json",
+        history="<results>/simulator/{method}/seed-{seed}/history.tsv",
+    log:
+        "<logs>/train_simulator_{method}_seed-{seed}.log",
+    cache: True
+    conda:
+        "../envs/train.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=3000,
+    params:
+        code=digest("train_simulator"),
+        settings=config["simulator"],
+        seed=lambda wildcards: int(wildcards.seed),
+        device=config["device"],
+        threads=config["threads"],
+        resume="<results>/resume/simulator_{method}_seed-{seed}.pt",
+    script:
+        "../workflow_scripts/train_simulator.py"

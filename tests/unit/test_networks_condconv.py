@@ -1,0 +1,51 @@
+"""The conditional convolution is the ordinary convolution by the kernel that it mixes, in each of its forms."""
+
+import pytest
+import torch
+from counterwarp.networks.condconv import CondConv
+from torch.nn import functional
+
+GRIDS = {2: (6, 5), 3: (4, 6, 5)}
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_with_a_fixed_alpha_it_is_the_ordinary_convolution_by_the_mixed_kernel(dims):
+    torch.manual_seed(1)
+    layer = CondConv(dims, 2, 5, experts=3)
+    # Routing that ignores its input: sigmoid(0), sigmoid(log 3) and sigmoid(-log 3) are 1/2, 3/4 and 1/4.
+    torch.nn.init.zeros_(layer.routing.weight)
+    layer.routing.bias.data = torch.tensor([0.0, 3.0, 1 / 3]).log().nan_to_num(neginf=0.0)
+    images = torch.randn(4, 2, *GRIDS[dims])
+    kernel = 0.5 * layer.weight[0] + 0.75 * layer.weight[1] + 0.25 * layer.weight[2]
+    bias = 0.5 * layer.bias[0] + 0.75 * layer.bias[1] + 0.25 * layer.bias[2]
+    ordinary = {2: functional.conv2d, 3: functional.conv3d}[dims](images, kernel, bias, padding=1)
+    torch.testing.assert_close(layer(images, torch.zeros(4)), ordinary, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dims", [2, 3])
+def test_both_forms_agree_though_each_image_has_its_own_mixture(dims):
+    torch.manual_seed(2)
+    layer = CondConv(dims, 3, 4, experts=3)
+    images, alpha = torch.randn(5, 3, *GRIDS[dims]), torch.rand(5, 3)
+    torch.testing.assert_close(layer.mix_kernels(images, alpha), layer.mix_outputs(images, alpha), atol=1e-5, rtol=1e-5)
+
+
+def test_the_task_and_the_pooled_features_choose_the_mixture():
+    layer = CondConv(2, 1, 4, experts=1)
+    torch.nn.init.zeros_(layer.bias)
+    layer.routing.weight.data = torch.tensor([[1.0, 10.0]])
+    torch.nn.init.zeros_(layer.routing.bias)
+    image = torch.full((1, 1, 4, 4), 2.0)
+    # alpha is sigmoid(2) for task 0 and sigmoid(12) for task 1; the output is alpha times the same convolution.
+    inject, remove = layer(image, torch.zeros(1)), layer(image, torch.ones(1))
+    expected = torch.sigmoid(torch.tensor(12.0)) / torch.sigmoid(torch.tensor(2.0))
+    torch.testing.assert_close(remove / inject, expected.expand_as(inject), atol=1e-4, rtol=1e-4)
+
+
+def test_each_expert_starts_as_an_ordinary_convolution():
+    torch.manual_seed(3)
+    layer = CondConv(3, 8, 16, experts=3)
+    # torch draws from U(-b, b) with b = 1 / sqrt(fan in), here 1 / sqrt(8 * 27); its sd is b / sqrt(3).
+    bound = (8 * 27) ** -0.5
+    assert layer.weight.abs().max() <= bound
+    assert layer.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.02)

@@ -1,0 +1,125 @@
+"""A simulation on disk: arrays of the cohort, and each scan's images with what their numbers mean."""
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from counterwarp.imaging.io import write_image, write_sidecar
+
+
+def write_simulation(
+    simulation,
+    images,
+    index: pd.DataFrame,
+    mask: str | Path,
+    maps: str | Path,
+    displacement: str | Path,
+    simulated: str | Path,
+    logits: str | Path,
+    quality: str | Path,
+) -> None:
+    """Write what a simulator made of all packed scans.
+
+    Args:
+        simulation: a `counterwarp.explain.cycle.Simulation` of n scans.
+        images: tensor (n, 1, *grid), the raw images.
+        index: the pack's table, one row per scan.
+        mask: .npy, bool, the brain on the grid.
+        maps, displacement, simulated: outputs .npy, float32, float16 and float16 (see `Simulation`).
+        logits: output TSV: row, scan, raw, simulated, cycled.
+        quality: output TSV: row, scan, folding_share, cycle_rmse (units of the images); both over the brain's voxels.
+    """
+    inside = np.load(mask)
+    np.save(maps, simulation.maps.cpu().numpy())
+    np.save(displacement, simulation.displacement.cpu().numpy().astype(np.float16))
+    np.save(simulated, simulation.simulated.cpu().numpy().astype(np.float16))
+    columns = {name: getattr(simulation, f"{name}_logit").cpu().numpy() for name in ("raw", "simulated", "cycled")}
+    index[["row", "scan"]].assign(**columns).to_csv(logits, sep="\t", index=False)
+    error = (simulation.cycled.cpu() - images[:, 0].cpu()).numpy()[:, inside]
+    numbers = {
+        "folding_share": simulation.folded.cpu().numpy()[:, inside].mean(1),
+        "cycle_rmse": np.sqrt((error**2).mean(1)),
+    }
+    index[["row", "scan"]].assign(**numbers).to_csv(quality, sep="\t", index=False)
+
+
+def export_scan(
+    arrays: dict[str, NDArray], affine: NDArray, source: str, method: str, outputs: dict[str, tuple[str, str]]
+) -> None:
+    """Write one scan's simulated image, displacement field and log-Jacobian, each with its side-car.
+
+    Args:
+        arrays: image (x, y, z); displacement (3, x, y, z) in voxels, pull-back; log_jacobian (x, y, z).
+        affine: 4 x 4, voxel -> MNI mm of the grid.
+        source: the image that the simulator was given.
+        method: of the simulator.
+        outputs: for each array, the paths of the image and of its side-car.
+    """
+    facts = {
+        "image": {
+            "Description": f"the scan with its group changed by {method}: a control's with the disease, a patient's without",
+            "Units": "standard deviations from the mean inside the brain mask",
+        },
+        "displacement": {
+            "Description": f"displacement of {method}: simulated(p) = scan(p + displacement(p))",
+            "Units": "mm along the world axes (right, anterior, superior)",
+            "Direction": "pull-back, on the grid of the simulated image",
+        },
+        "log_jacobian": {
+            "Description": f"natural logarithm of the tissue's volume change by the disease, according to {method}",
+            "Units": "1; expansion is positive; 100 (exp(value) - 1) is the change in per cent",
+            "Direction": "from health to disease for patients and controls alike, in the scan's own frame",
+        },
+    }
+    for name, (image, sidecar) in outputs.items():
+        if name == "displacement":
+            write_displacement(arrays[name], affine, image)
+        else:
+            write_image(np.asarray(arrays[name], np.float32), affine, image, "MNI152")
+        write_sidecar(sidecar, sources=[source], space="MNI152", tools=("torch",), **facts[name])
+
+
+def write_displacement(voxels: NDArray, affine: NDArray, path: str | Path) -> None:
+    """Write a displacement as a NIfTI of vectors (x, y, z, 1, 3), in mm along the world's axes.
+
+    Args:
+        voxels: (3, x, y, z), in voxels along the axes of the array.
+        affine: voxel -> world mm (RAS).
+        path: ends in .nii.gz.
+    """
+    millimetres = np.einsum("ij,jxyz->xyzi", affine[:3, :3], np.asarray(voxels, np.float64)).astype(np.float32)
+    image = nib.Nifti1Image(millimetres[:, :, :, None], affine)
+    image.header.set_intent("vector")
+    image.header.set_xyzt_units("mm")
+    image.set_qform(affine, 4)
+    image.set_sform(affine, 4)
+    nib.save(image, path)
+
+
+def export_scans(
+    index: str | Path,
+    affine: str | Path,
+    arrays: dict[str, str],
+    sources: dict[str, str],
+    outputs: dict[str, dict[str, tuple[str, str]]],
+    method: str,
+) -> None:
+    """Run `export_scan` for every packed scan.
+
+    Args:
+        index: the pack's table.
+        affine: JSON, the grid's 4 x 4.
+        arrays: of `export_scan`'s arrays, those of all scans, .npy.
+        sources: scan -> the image that the simulator was given.
+        outputs: scan -> `export_scan`'s outputs.
+        method: of the simulator.
+    """
+    scans = pd.read_csv(index, sep="\t", dtype={"scan": str}).scan
+    opened = {name: np.load(path, mmap_mode="r") for name, path in arrays.items()}
+    matrix = np.array(json.loads(Path(affine).read_text()))
+    for row, scan in enumerate(scans):
+        export_scan({name: array[row] for name, array in opened.items()}, matrix, sources[scan], method, outputs[scan])

@@ -1,0 +1,34 @@
+"""Maps, displacements and simulated images of every packed scan by a trained simulator."""
+
+from counterwarp.explain import build
+from counterwarp.explain.outputs import write_simulation
+from counterwarp.networks import files
+from counterwarp.networks.classifier import Classifier
+from counterwarp.networks.device import prepare
+from counterwarp.networks.simulator import Simulator
+from counterwarp.training.pack import read_pack
+from counterwarp.workflow import cohort_step
+
+
+def explain(inputs, outputs):
+    device = prepare(snakemake.params.device, snakemake.params.threads)
+    pack = read_pack(inputs.images, inputs.index)
+    classifier = files.load(Classifier, inputs.classifier_weights, inputs.classifier_architecture).to(device)
+    simulator = files.load(Simulator, inputs.weights, inputs.architecture).to(device)
+    explainer = build(snakemake.wildcards.method, classifier, simulator)
+    images = pack.tensor(pack.index.index)
+    simulation = explainer.simulate(images.to(device), pack.patients.to(device))
+    write_simulation(
+        simulation,
+        images,
+        pack.index,
+        inputs.mask,
+        outputs.maps,
+        outputs.displacement,
+        outputs.simulated,
+        outputs.logits,
+        outputs.quality,
+    )
+
+
+cohort_step(snakemake, explain)

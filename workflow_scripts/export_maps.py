@@ -1,0 +1,24 @@
+"""Write each scan's simulated image, displacement and log-Jacobian as BIDS derivatives."""
+
+import shutil
+
+from counterwarp.explain.outputs import export_scans
+from counterwarp.workflow import cohort_step, read_failure
+
+NAMES = ("image", "displacement", "log_jacobian")
+
+
+def export(inputs, outputs):
+    scans = snakemake.params.scans
+    pairs = [zip(getattr(outputs, name), getattr(outputs, f"{name}_sidecar"), strict=True) for name in NAMES]
+    places = {scan: dict(zip(NAMES, of_scan, strict=True)) for scan, *of_scan in zip(scans, *pairs, strict=True)}
+    sources = dict(zip(scans, inputs.images, strict=True))
+    for scan in scans:
+        if read_failure(sources[scan]):
+            for path in [path for pair in places[scan].values() for path in pair]:
+                shutil.copy(sources[scan], path)
+    arrays = {name: getattr(inputs, name) for name in NAMES}
+    export_scans(inputs.index, inputs.affine, arrays, sources, places, snakemake.params.method)
+
+
+cohort_step(snakemake, export)

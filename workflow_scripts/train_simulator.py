@@ -1,0 +1,26 @@
+"""Train the simulator that shifts the classifier's logit by a warp."""
+
+from pathlib import Path
+
+from counterwarp.networks import files
+from counterwarp.networks.classifier import Classifier
+from counterwarp.networks.device import prepare
+from counterwarp.training.cycle import train_simulator
+from counterwarp.training.pack import read_pack
+from counterwarp.workflow import cohort_step
+
+
+def train(inputs, outputs):
+    params = snakemake.params
+    device = prepare(params.device, params.threads, params.seed)
+    classifier = files.load(Classifier, inputs.weights, inputs.architecture)
+    origin = {"code": params.code, "seed": params.seed, "threads": params.threads}
+    network, history = train_simulator(
+        read_pack(inputs.images, inputs.index), classifier, params.settings, device, params.resume, origin
+    )
+    files.save(network, outputs.weights, outputs.architecture)
+    history.to_csv(outputs.history, sep="\t", index=False)
+
+
+cohort_step(snakemake, train)
+Path(snakemake.params.resume).unlink(missing_ok=True)
