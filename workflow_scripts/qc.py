@@ -21,8 +21,8 @@ def check(inputs, outputs):
         getattr(inputs, "truth", None),
     )
     Path(outputs.numbers).write_text(json.dumps(numbers, indent=1))
-    images = (read_volume(path) for path in (inputs.image, inputs.mask, inputs.preprocessed, inputs.template))
-    save_scan_check(scan_check(snakemake.wildcards.scan, *images, numbers), outputs.figure)
+    files = (inputs.image, inputs.mask, inputs.preprocessed, inputs.template, inputs.template_mask)
+    save_scan_check(scan_check(snakemake.wildcards.scan, *map(read_volume, files), numbers), outputs.figure)
 
 
 scan_step(snakemake, check)

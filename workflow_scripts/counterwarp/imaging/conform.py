@@ -4,6 +4,9 @@ import logging
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import voxel_sizes
+from nibabel.spaces import vox2out_vox
+from nibabel.spatialimages import HeaderDataError
 
 from counterwarp.errors import ScanError
 from counterwarp.imaging.io import Volume, open_image, write_image, write_sidecar
@@ -43,16 +46,14 @@ def conform_volume(path: str, minimum_field_of_view_mm: float) -> tuple[Volume, 
         warnings: may be empty.
 
     Raises:
-        ScanError: what `open_image` refuses, an image of one value, a header without a usable position, or a field of
-            view below the minimum along an axis.
+        ScanError: what `open_image` refuses, an image of one value, or a field of view below the minimum along
+            an axis.
     """
     image = open_image(path)
     values = np.asanyarray(image.dataobj)
     if values.min() == values.max():
         raise ScanError(f"{path}: every voxel is {values.flat[0]:g}; replace this empty image or exclude the scan")
-    affine, warnings = agreed_affine(image, path)
-    volume, reoriented = _straight(Volume(values, affine))
-    warnings += reoriented
+    volume, reoriented = _straight(Volume(values, image.affine))
     extent = np.array(volume.shape) * volume.voxel_mm
     if extent.min() < minimum_field_of_view_mm:
         axis = AXES[int(extent.argmin())]
@@ -61,47 +62,38 @@ def conform_volume(path: str, minimum_field_of_view_mm: float) -> tuple[Volume, 
             f"{minimum_field_of_view_mm:g}; check the voxel size in the header, lower the minimum or exclude the scan"
         )
     data, negative = _non_negative(volume.data)
-    return Volume(data, volume.affine), warnings + negative
+    return Volume(data, volume.affine), header_warnings(image) + reoriented + negative
 
 
-def agreed_affine(image: nib.Nifti1Image, path: str) -> tuple[np.ndarray, list[str]]:
-    """The one voxel -> world matrix (mm, RAS) to believe, with warnings where the header disagrees with itself.
+def header_warnings(image: nib.Nifti1Image) -> list[str]:
+    """Where a header leaves doubt about the position of its voxels, a sentence each.
 
-    ITK reads the qform and nibabel the sform; the sform is taken where it is set, then the qform. A header with neither
-    gives nibabel's guess.
-
-    Raises:
-        ScanError: the matrix is singular or not finite.
+    ITK reads the qform and nibabel the sform. Here the sform counts where it is set, then the qform; where neither is
+    set there is only nibabel's guess.
     """
-    warnings = []
-    affine = image.affine
-    if isinstance(image, nib.Nifti1Image):
-        sform, s_code = image.get_sform(coded=True)
-        qform, q_code = _qform(image)
-        if not s_code and not q_code:
-            warnings.append("header has neither qform nor sform: the axes are a guess; check left and right")
-        elif s_code and q_code and shear(sform) <= SHEAR_ALLOWED:
-            apart = np.linalg.norm(corners(image.shape, sform) - corners(image.shape, qform), axis=1).max()
-            if apart > 0.1 * nib.affines.voxel_sizes(sform).min():
-                warnings.append(f"qform and sform disagree by up to {apart:.1f} mm: the sform was used")
-        affine = sform if s_code else qform if q_code else image.affine
-    if not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
-        raise ScanError(f"{path}: no usable position in the header, {np.round(affine, 3).tolist()}; correct its sform")
-    return affine, warnings
+    sform, s_code = image.get_sform(coded=True)
+    qform, q_code = _qform(image)
+    if not s_code and not q_code:
+        return ["header has neither qform nor sform: the axes are a guess; check left and right"]
+    if s_code and q_code and shear(sform) <= SHEAR_ALLOWED:
+        apart = np.linalg.norm(corners(image.shape, sform) - corners(image.shape, qform), axis=1).max()
+        if apart > 0.1 * voxel_sizes(sform).min():
+            return [f"qform and sform disagree by up to {apart:.1f} mm: the sform was used"]
+    return []
 
 
 def _qform(image: nib.Nifti1Image) -> tuple[np.ndarray | None, int]:
     """A quaternion that is no rotation counts as none."""
     try:
         return image.get_qform(coded=True)
-    except (ValueError, nib.spatialimages.HeaderDataError):
+    except (ValueError, HeaderDataError):
         return None, 0
 
 
 def _straight(volume: Volume) -> tuple[Volume, list[str]]:
     """Voxel axes in RAS order and at right angles."""
     if shear(volume.affine) > SHEAR_ALLOWED:
-        shape, affine = nib.spaces.vox2out_vox((volume.shape, volume.affine), volume.voxel_mm)
+        shape, affine = vox2out_vox((volume.shape, volume.affine), volume.voxel_mm)
         data = resample(volume.data, volume.affine, shape, affine)
         return Volume(data, affine), ["voxel axes are not at right angles (sheared header): the scan was resampled"]
     image = nib.as_closest_canonical(nib.Nifti1Image(volume.data, volume.affine))

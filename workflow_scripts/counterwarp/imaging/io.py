@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+from nibabel.affines import voxel_sizes
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
@@ -39,7 +40,7 @@ class Volume:
     @property
     def voxel_mm(self) -> np.ndarray:
         """Voxel edge along each axis, mm."""
-        return nib.affines.voxel_sizes(self.affine)
+        return voxel_sizes(self.affine)
 
 
 def open_image(path: str | Path) -> nib.Nifti1Image:
@@ -49,9 +50,13 @@ def open_image(path: str | Path) -> nib.Nifti1Image:
         An image of three axes, float32 in memory, with its own header; a fourth axis of length one is dropped.
 
     Raises:
-        ScanError: missing file, no image, truncated, not numeric, not one three-dimensional volume, not finite.
+        ScanError: missing file, no image, truncated, not numeric, not one three-dimensional volume, not finite,
+            or without a usable position in its header.
     """
     image = _load(path)
+    if not np.isfinite(image.affine).all() or abs(np.linalg.det(image.affine[:3, :3])) < 1e-6:
+        matrix = np.round(image.affine[:3], 3).tolist()
+        raise ScanError(f"{path}: the header gives no usable position, {matrix}; correct its sform or exclude the scan")
     data = _one_volume(np.asarray(_read(image, path)), path)
     bad = np.argwhere(~np.isfinite(data))
     if len(bad):
@@ -74,7 +79,7 @@ def _load(path) -> nib.Nifti1Image:
     try:
         return nib.load(path)
     except (ImageFileError, HeaderDataError, EOFError, zlib.error, ValueError) as error:
-        raise ScanError(f"{path}: not a readable image ({error}); copy or convert it again") from error
+        raise ScanError(f"{path}: not a readable image ({_first_line(error)}); copy or convert it again") from error
 
 
 def _read(image, path) -> np.ndarray:
@@ -86,7 +91,11 @@ def _read(image, path) -> np.ndarray:
     except (OSError, EOFError, zlib.error, ValueError) as error:
         if getattr(error, "errno", None):  # the disk's fault, not the file's: another try may help
             raise
-        raise ScanError(f"{path}: truncated or damaged ({error}); copy it again or exclude the scan") from error
+        raise ScanError(f"{path}: truncated or damaged ({_first_line(error)}); copy it again") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _one_volume(data: np.ndarray, path) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from counterwarp.imaging.io import read_sidecar, read_volume
 
 # Outside of these a human should look: adult brains with their ventricles, and what a good affine reaches.
-LITRES = (0.9, 2.1)
+LITRES = (0.9, 2.5)
 LOWEST_CORRELATION = 0.6
 
 
