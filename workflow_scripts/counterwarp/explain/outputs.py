@@ -61,7 +61,7 @@ def export_scan(
     """
     facts = {
         "image": {
-            "Description": f"the scan with its group changed by {method}: a control's with the disease, a patient's without",
+            "Description": f"the scan in the other group, by {method}: a control's with disease, a patient's without",
             "Units": "standard deviations from the mean inside the brain mask",
         },
         "displacement": {

@@ -175,19 +175,14 @@ def recalibrate(network: Simulator, controls: Tensor, patients: Tensor, settings
 
 
 def _report(progress: dict, network: Simulator, classifier, pack: Pack, settings: dict, device) -> None:
-    """Add a row to the history: means of the training terms since the last one, and the terms on validation subjects."""
+    """Add a row to the history: means of the training terms since the last one; the terms on validation subjects."""
     recent = pd.DataFrame(progress["recent"]).mean()
-    row = {"step": progress["step"], **{f"train_{name}": float(value) for name, value in recent.items()}}
-    row |= {
-        f"validation_{name}": value for name, value in _validate(network, classifier, pack, settings, device).items()
-    }
-    progress["history"].append(row)
+    held_out = _validate(network, classifier, pack, settings, device)
+    numbers = {f"train_{name}": float(value) for name, value in recent.items()}
+    numbers |= {f"validation_{name}": value for name, value in held_out.items()}
+    progress["history"].append({"step": progress["step"], **numbers})
     progress["recent"] = []
-    LOG.info(
-        "step %d: %s",
-        progress["step"],
-        ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "step"),
-    )
+    LOG.info("step %d: %s", progress["step"], ", ".join(f"{name} {value:.4g}" for name, value in numbers.items()))
 
 
 @torch.no_grad()

@@ -1,0 +1,117 @@
+"""The classifier learns what can be learned, and takes the best epoch; the pack that it reads is checked."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from counterwarp.errors import CounterwarpError
+from counterwarp.training.classifier import augment, logits, train_classifier
+from counterwarp.training.pack import read_pack
+
+SETTINGS = {
+    "channels": [4],
+    "hidden": 8,
+    "dropout": 0.0,
+    "flip": False,
+    "shift_voxels": 0,
+    "learning_rate": 0.01,
+    "weight_decay": 0.0,
+    "batch_size": 4,
+    "epochs": 12,
+}
+
+
+def write_pack(folder, each=8, grid=(8, 8)):
+    """Patients have a bright square that controls lack."""
+    rng = np.random.default_rng(1)
+    rows = [
+        {
+            "scan": f"sub-{split[:2]}{group[0]}{i}",
+            "subject": f"{split[:2]}{group[0]}{i}",
+            "group": group,
+            "split": split,
+        }
+        for split in ("train", "validation", "test")
+        for group in ("control", "patient")
+        for name in [f"{split[:2]}{group[0]}{i}" for i in range(each)]
+    ]
+    index = pd.DataFrame(rows).assign(baseline=True)
+    images = rng.normal(0, 0.5, (len(rows), *grid)).astype(np.float16)
+    images[(index["group"] == "patient").to_numpy(), 2:5, 2:5] += 2
+    np.save(folder / "images.npy", images)
+    index.rename_axis("row").to_csv(folder / "index.tsv", sep="\t")
+    return folder / "images.npy", folder / "index.tsv"
+
+
+def test_it_separates_groups_that_can_be_separated(tmp_path):
+    torch.manual_seed(1)
+    pack = read_pack(*write_pack(tmp_path))
+    network, history = train_classifier(pack, SETTINGS, torch.device("cpu"), tmp_path / "resume.pt")
+    test = pack.rows("test")
+    assert ((logits(network, pack.tensor(test)) > 0) == pack.patients[test].bool()).float().mean() == 1
+    assert len(history) == 12
+    assert history["chosen"].sum() == 1
+    assert history.loc[history["chosen"], "validation_loss"].item() == history["validation_loss"].min()
+    assert not network.training
+
+
+def test_the_network_returned_is_that_of_the_chosen_epoch(tmp_path):
+    torch.manual_seed(2)
+    pack = read_pack(*write_pack(tmp_path))
+    # So large a learning rate makes the loss jump about, and the last epoch is hardly ever the best.
+    settings = SETTINGS | {"learning_rate": 0.3}
+    network, history = train_classifier(pack, settings, torch.device("cpu"), tmp_path / "resume.pt")
+    rows = pack.rows("validation")
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(logits(network, pack.tensor(rows)), pack.patients[rows])
+    assert loss.item() == pytest.approx(history["validation_loss"].min(), rel=1e-4)
+
+
+def test_the_same_seed_gives_the_same_network(tmp_path):
+    pack = read_pack(*write_pack(tmp_path))
+    settings = SETTINGS | {"epochs": 2, "flip": True, "shift_voxels": 1, "dropout": 0.3}
+
+    def train(seed, name):
+        torch.manual_seed(seed)
+        return train_classifier(pack, settings, torch.device("cpu"), tmp_path / name)[0].state_dict()
+
+    first, second, other = train(1, "a"), train(1, "b"), train(2, "c")
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_augmentation_mirrors_the_first_axis_and_shifts_by_whole_voxels():
+    torch.manual_seed(3)
+    image = torch.arange(12.0).reshape(1, 1, 3, 4)
+    mirrored = augment(image.expand(50, -1, -1, -1), flip=True, shift_voxels=0)
+    kept = [torch.equal(one, image[0]) for one in mirrored]
+    flipped = [torch.equal(one, image[0].flip(1)) for one in mirrored]
+    assert all(a != b for a, b in zip(kept, flipped, strict=True))
+    assert 10 < sum(kept) < 40
+    moved = augment(image.expand(50, -1, -1, -1), flip=False, shift_voxels=1)
+    allowed = [image[0].roll((a, b), (1, 2)) for a in (-1, 0, 1) for b in (-1, 0, 1)]
+    assert all(any(torch.equal(one, candidate) for candidate in allowed) for one in moved)
+    assert len({tuple(one.flatten().tolist()) for one in moved}) == 9
+
+
+def test_a_subject_in_two_splits_is_refused(tmp_path):
+    images, index = write_pack(tmp_path)
+    table = pd.read_csv(index, sep="\t")
+    table.loc[table["scan"] == "sub-trc0", "subject"] = "vap1"
+    table.to_csv(index, sep="\t", index=False)
+    with pytest.raises(CounterwarpError, match="scans of vap1 are in more than one split"):
+        read_pack(images, index)
+
+
+def test_a_table_of_another_length_is_refused(tmp_path):
+    images, index = write_pack(tmp_path)
+    np.save(images, np.load(images)[1:])
+    with pytest.raises(CounterwarpError, match=r"47 images but .* 48 rows"):
+        read_pack(images, index)
+
+
+def test_subjects_keep_their_leading_zeros(tmp_path):
+    images, index = write_pack(tmp_path)
+    table = pd.read_csv(index, sep="\t")
+    table["subject"] = [f"00{i}" for i in range(len(table))]
+    table.to_csv(index, sep="\t", index=False)
+    assert read_pack(images, index).index["subject"][7] == "007"
