@@ -25,12 +25,7 @@ def write_pack(folder, each=8, grid=(8, 8)):
     """Patients have a bright square that controls lack."""
     rng = np.random.default_rng(1)
     rows = [
-        {
-            "scan": f"sub-{split[:2]}{group[0]}{i}",
-            "subject": f"{split[:2]}{group[0]}{i}",
-            "group": group,
-            "split": split,
-        }
+        {"scan": f"sub-{name}", "subject": name, "group": group, "split": split}
         for split in ("train", "validation", "test")
         for group in ("control", "patient")
         for name in [f"{split[:2]}{group[0]}{i}" for i in range(each)]
