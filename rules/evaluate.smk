@@ -95,8 +95,7 @@ rule qc_table:
             directory("<results>/report/qc"),
             patterns=["{state}/{scan}.png"],
             category="3 Quality control",
-            subcategory="pictures",
-            labels={"scan": "{scan}", "state": "{state}"},
+            labels={"shown": "{scan}, {state}"},
         ),
     log:
         "<logs>/qc_table.log",

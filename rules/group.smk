@@ -108,7 +108,7 @@ rule group_viewer:
             "<results>/report/group_viewer.html",
             caption="../report/viewer.rst",
             category="6 Group map",
-            labels={"shown": "interactive viewer"},
+            labels={"shown": f"interactive viewer: {DERIVED}"},
         ),
     log:
         "<logs>/group_viewer.log",
@@ -117,6 +117,6 @@ rule group_viewer:
         "../envs/report.yaml"
     params:
         code=digest("group_viewer"),
-        title=f"{DERIVED}: tissue volume change, %",
+        title="Volume change, %",
     script:
         "../workflow_scripts/group_viewer.py"

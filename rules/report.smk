@@ -30,7 +30,6 @@ rule table_page:
             "<results>/report/{table}.html",
             caption="../report/table.rst",
             category=lambda wildcards: PAGES[wildcards.table],
-            subcategory="tables",
             labels={"shown": "table: {table}"},
         ),
     log:
@@ -128,10 +127,10 @@ rule subject_figures:
     output:
         folder=report(
             directory("<results>/figures/subjects"),
-            patterns=["{group}_{scan}.png"],
+            patterns=["{group}/{scan}.png"],
             caption="../report/subject.rst",
             category="5 Simulation",
-            labels={"shown": "figure: {scan}, {group}"},
+            labels={"shown": "figure: {group} {scan}"},
         ),
     log:
         "<logs>/subject_figures.log",
@@ -147,6 +146,7 @@ rule subject_figures:
 # What the report shows before its cost can be added up.
 FIGURES = [
     rules.cohort_figure.output.png,
+    rules.qc_table.output.pictures,
     rules.classifier_figure.output.png,
     rules.logits_figure.output.png,
     rules.subject_figures.output.folder,

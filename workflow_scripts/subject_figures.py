@@ -23,9 +23,9 @@ def draw(inputs, outputs):
         affine=np.array(json.loads(Path(inputs.affine).read_text())),
     )
     folder = Path(outputs.folder)
-    folder.mkdir()
     for subject, figure in subject_figures(logits, arrays):
-        name = folder / f"{subject.group}_{subject.scan}"
+        (folder / subject.group).mkdir(parents=True, exist_ok=True)
+        name = folder / subject.group / subject.scan
         save(figure, f"{name}.png", f"{name}.pdf")
 
 

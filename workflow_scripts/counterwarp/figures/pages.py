@@ -22,7 +22,8 @@ p { max-width: 50rem; margin: .4rem 0; } li { max-width: 50rem; }
 table { border-collapse: collapse; font-size: .87rem; font-variant-numeric: tabular-nums; }
 th { text-align: left; border-bottom: 2px solid #1c2733; padding: .3rem .8rem .3rem 0; vertical-align: bottom; }
 td { border-bottom: 1px solid #dde3e8; padding: .25rem .8rem .25rem 0; vertical-align: top; }
-td.number { text-align: right; }
+.number { text-align: right; }
+td:first-child { white-space: nowrap; }
 .good { color: #005a8c; font-weight: 600; }
 code { font-size: .85em; background: #eef2f5; padding: .05rem .3rem; }
 a { color: #005a8c; }
@@ -51,7 +52,11 @@ a { color: #005a8c; }
 <p class="good">{{ section.empty }}</p>
 {% elif section.columns %}
 <div class="scroll"><table>
-<thead><tr>{% for column in section.columns %}<th>{{ column }}</th>{% endfor %}</tr></thead>
+<thead><tr>
+{% for cell in section.columns %}
+<th{% if cell.number %} class="number"{% endif %}>{{ cell.text }}</th>
+{% endfor %}
+</tr></thead>
 <tbody>
 {% for row in section.rows %}
 <tr>{% for cell in row %}<td{% if cell.number %} class="number"{% endif %}>{{ cell.text }}</td>{% endfor %}</tr>
@@ -84,7 +89,7 @@ class Section:
     heading: str = ""
     paragraphs: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
-    columns: tuple[str, ...] = ()
+    columns: tuple[Cell, ...] = ()
     rows: tuple[tuple[Cell, ...], ...] = ()
     empty: str = "None."
     file: str = ""
@@ -98,11 +103,15 @@ def page(title: str, paragraphs: list[str], sections: list[Section]) -> str:
 
 def table_section(table: pd.DataFrame, file: str, heading: str = "", empty: str = "None.") -> Section:
     """A section that shows a table and offers it as a file."""
+    rows = tuple(tuple(map(_cell, row)) for row in table.itertuples(index=False))
+    columns = tuple(
+        Cell(str(name).replace("_", " "), any(row[place].number for row in rows)) for place, name in enumerate(table)
+    )
     saved = base64.b64encode(table.to_csv(sep="\t", index=False).encode()).decode()
     return Section(
         heading=heading,
-        columns=tuple(str(name).replace("_", " ") for name in table),
-        rows=tuple(tuple(map(_cell, row)) for row in table.itertuples(index=False)),
+        columns=columns,
+        rows=rows,
         empty=empty,
         file=file,
         address=f"data:text/tab-separated-values;base64,{saved}",

@@ -78,7 +78,44 @@ TABLES = {
 }
 
 
+# What the summary of methods shows: (level, metric) -> its column.
+SUMMARY = {
+    ("subject", "ncc_median"): "NCC, median subject",
+    ("subject", "ncc"): "NCC, subjects",
+    ("subject", "ncc_abs"): "NCC of absolute values, subjects",
+    ("group", "ncc"): "NCC, group",
+    ("group", "sign_correct"): "regions of right sign",
+    ("subject", "folding_percent"): "folding, %",
+    ("subject", "cycle_rmse"): "cycle error, sd",
+    ("subject", "logit_shift"): "logit shift",
+}
+
+
+def methods_summary(methods: pd.DataFrame) -> pd.DataFrame:
+    """One row a method, one column a measure, as mean ± sd: over seeds where there are several, else over subjects.
+
+    Args:
+        methods: of `counterwarp.stats.methods.summarise`, seeds as text.
+    """
+    several = methods["seed"].nunique() > 2
+    chosen = methods[(methods["seed"] == "all") == several]
+    rows = []
+    for method, part in chosen.groupby("method", sort=False):
+        row = {"method": method}
+        measures = part.set_index(["level", "metric"])
+        for key, column in SUMMARY.items():
+            if key in measures.index:
+                measure = measures.loc[key]
+                sd = "" if pd.isna(measure["sd"]) else f" ± {measure['sd']:.2g}"
+                row[column] = f"{measure['mean']:.3g}{sd}"
+        rows.append(row)
+    return pd.DataFrame(rows, columns=None if rows else ["method"]).fillna("")
+
+
 def table_page(name: str, table: pd.DataFrame) -> str:
-    """The page of one of TABLES."""
+    """The page of one of TABLES; that of the methods begins with a summary."""
     told = TABLES[name]
-    return page(told.title, told.paragraphs(), [table_section(table, f"{name}.tsv", empty=told.empty)])
+    sections = [table_section(table, f"{name}.tsv", empty=told.empty)]
+    if name == "methods":
+        sections.insert(0, table_section(methods_summary(table), "methods_summary.tsv", "All methods"))
+    return page(told.title, told.paragraphs(), sections)

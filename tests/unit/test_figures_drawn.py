@@ -1,0 +1,160 @@
+"""Figures: what they say, and that the same data give the same bytes."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from counterwarp.figures.anatomy import Volume, at, strongest
+from counterwarp.figures.classifier import classifier_figure, roc_curve
+from counterwarp.figures.cohort import cohort_figure, cohort_table
+from counterwarp.figures.group import group_figure, nice
+from counterwarp.figures.logits import logits_figure
+from counterwarp.figures.regions import regions_figure
+from counterwarp.figures.style import p_text, percent, save
+from counterwarp.figures.subjects import Arrays, choose, subject_figures
+from counterwarp.stats.intervals import score_splits
+
+SHAPE = (10, 12, 9)
+AFFINE = np.diag([5.0, 5, 5, 1])
+
+
+def texts(figure) -> str:
+    return "\n".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
+
+
+def colour_ranges(figure) -> set:
+    images = [image for axes in figure.axes for image in axes.images]
+    return {(image.cmap.name, *image.get_clim()) for image in images if image.cmap.name in ("RdBu_r", "PuOr_r")}
+
+
+def test_percent_is_of_volume():
+    assert percent(np.log(np.array([0.5, 1, 1.2]))) == pytest.approx([-50, 0, 20])
+
+
+def test_roc_curve_by_hand():
+    false, true = roc_curve(np.array([3.0, 1, 2, 0]), np.array([True, True, False, False]))
+    assert false.tolist() == [0, 0, 0.5, 0.5, 1, 1]
+    assert true.tolist() == [0, 0.5, 0.5, 1, 1, 1]
+
+
+def test_a_volume_is_turned_to_right_front_top():
+    flipped = np.diag([-5.0, 5, 5, 1])
+    data = np.zeros(SHAPE)
+    data[0] = 1  # the rightmost plane, at x = 0
+    volume = Volume.of(data, flipped)
+    pixels, extent = volume.slice_at("coronal", 10)
+    assert pixels[:, -1].min() == 1 and pixels[:, :-1].max() == 0
+    assert extent == [-47.5, 2.5, -2.5, 42.5]
+    with pytest.raises(IndexError, match="outside"):
+        volume.slice_at("sagittal", 40)
+
+
+def test_slices_are_found_in_millimetres():
+    mask = np.zeros(SHAPE)
+    mask[2:7, 3:10, 1:8] = 1
+    brain = Volume.of(mask, AFFINE)
+    assert at(brain, "coronal", 0.5) == 30
+    values = np.zeros(SHAPE)
+    values[4, 5, 6] = -3
+    assert [strongest(Volume.of(values, AFFINE), brain, plane) for plane in ("sagittal", "coronal", "axial")] == [
+        20,
+        25,
+        30,
+    ]
+
+
+def test_the_range_of_a_map_is_a_round_number():
+    assert [nice(value) for value in (0, 0.0021, 0.9, 1, 31, 76)] == pytest.approx([1, 0.003, 1, 1, 50, 100])
+
+
+def test_p_values_read_as_in_papers():
+    assert (p_text(0.00001), p_text(0.0123), p_text(0.456, "q")) == ("p < 0.001", "p = 0.012", "q = 0.46")
+
+
+@pytest.fixture
+def brain():
+    rng = np.random.default_rng(0)
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[1:-1, 1:-1, 1:-1] = True
+    return rng, mask
+
+
+def test_the_group_map_and_the_truth_share_a_range_centred_on_zero(brain, tmp_path):
+    rng, mask = brain
+    values, truth = rng.normal(size=(2, *SHAPE)) * 0.1
+    template = rng.random(SHAPE)
+    for copy in "ab":
+        drawn = group_figure(values, truth, template, mask, AFFINE, "cycle")
+        save(drawn, tmp_path / f"{copy}.png", tmp_path / f"{copy}.pdf")
+    ((name, low, high),) = colour_ranges(drawn)
+    assert name == "RdBu_r" and low == -high
+    assert f"±{high:g} %" in texts(drawn) and "Tissue volume" in texts(drawn) and "true" in texts(drawn)
+    for kind in ("png", "pdf"):
+        assert (tmp_path / f"a.{kind}").read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
+
+
+def test_a_saliency_map_is_not_called_a_change_of_volume(brain):
+    rng, mask = brain
+    drawn = group_figure(rng.normal(size=SHAPE), None, rng.random(SHAPE), mask, AFFINE, "backprop", is_change=False)
+    assert "no unit" in texts(drawn) and "%" not in texts(drawn)
+
+
+def test_subjects_share_range_and_slices(brain):
+    rng, mask = brain
+    logits = pd.DataFrame({"row": [0, 1, 2], "scan": ["a", "b", "c"], "group": ["control", "patient", "patient"]})
+    logits = logits.assign(raw=[-2.0, 1, 3], simulated=[2.0, -1, -3])
+    images, simulated, maps, truth = rng.normal(size=(4, 3, *SHAPE)) * 0.1
+    arrays = Arrays(images.astype(np.float16), simulated.astype(np.float16), maps, truth, mask, AFFINE)
+    drawn = list(subject_figures(logits, arrays))
+    assert [subject.scan for subject, _ in drawn] == ["a", "b", "c"]
+    ranges = [{found for found in colour_ranges(figure) if found[0] == "RdBu_r"} for _, figure in drawn]
+    assert ranges[0] == ranges[1] == ranges[2] and len(ranges[0]) == 1
+    assert "simulated as patient\nlogit +2.0" in texts(drawn[0][1])
+    assert "simulated as control\nlogit -3.0" in texts(drawn[2][1])
+
+
+def test_chosen_subjects_span_their_group():
+    logits = pd.DataFrame(
+        {"scan": list("abcdefg"), "group": ["control"] * 5 + ["patient"] * 2, "raw": [3, 1, 2, 5, 4, 1, 0]}
+    )
+    assert choose(logits) == ["b", "a", "d", "g", "f"]
+
+
+def test_regions_say_their_statistics():
+    adjusted = pd.DataFrame({"scan": list("abcd"), "region": "hippocampus_L", "group": ["control", "patient"] * 2})
+    regions = pd.DataFrame(
+        {
+            "region": ["hippocampus_L"],
+            "tissue": ["GM"],
+            "affected": [-1],
+            "n": [4],
+            "t": [-3.456],
+            "p": [0.0004],
+            "q": [0.012],
+        }
+    ).assign(effect=-1.5, low=-2.25, high=-0.001)
+    drawn = regions_figure(adjusted.assign(volume_ml=[3.0, 2, 3.1, 2.2]), regions, ["age", "sex"])
+    said = texts(drawn)
+    assert "t = -3.46, p < 0.001, q = 0.012\nd = -1.50 [-2.25, 0.00]" in said
+    assert "corrected for age and sex" in said and "Volume (ml)" in said and "shrinks in truth" in said
+
+
+def test_classifier_and_logits_name_their_axes():
+    logits = pd.DataFrame({"seed": 1, "split": "test", "subject": list("abcd"), "scan": list("abcd")})
+    logits = logits.assign(group=["control", "control", "patient", "patient"], logit=[-1.0, 0.5, 2, 3])
+    drawn = classifier_figure(logits, score_splits(logits))
+    assert "AUC 1.00" in texts(drawn) and "Sensitivity" in texts(drawn)
+    moved = logits.assign(method="cycle", raw=logits["logit"], simulated=-logits["logit"], cycled=logits["logit"])
+    drawn = logits_figure(moved, logits.set_index("scan")["group"].to_dict())
+    assert "Logit (positive: patient)" in texts(drawn)
+    assert drawn.axes[1].lines[0].get_ydata().tolist() == [2, 3]
+
+
+def test_the_cohort_is_counted_by_subject():
+    scans = pd.DataFrame({"scan": list("abc"), "subject": ["1", "1", "2"], "group": ["control", "control", "patient"]})
+    scans = scans.assign(
+        age=[70.0, 72, 80], sex=["F", "F", "M"], split=["train", "train", "test"], baseline=[True, False, True]
+    )
+    table = cohort_table(scans).set_index(["group", "split"])
+    assert table.loc[("control", "all"), ["subjects", "scans", "women", "scanned again"]].to_list() == [1, 2, 1, 1]
+    assert table.loc[("patient", "train"), "age"] == ""
+    assert "Age at baseline (years)" in texts(cohort_figure(scans))

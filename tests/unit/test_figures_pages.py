@@ -1,0 +1,92 @@
+"""Pages of the report: escaped, complete in themselves, failures first."""
+
+import base64
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from counterwarp.figures.methods_text import STAGES, methods_text
+from counterwarp.figures.pages import page, table_section
+from counterwarp.figures.tables import TABLES, methods_summary, table_page
+from counterwarp.figures.viewer import LARGEST_PAGE
+
+ROOT = Path(__file__).parents[2]
+HOSTILE = 'sub-<img src=x onerror="alert(1)">'
+
+
+def test_a_hostile_scan_id_stays_text():
+    table = pd.DataFrame(
+        {"scan": [HOSTILE], "rule": ["conform"], "reason": ["</td><script>x</script>"], "rerun": ["`rm`"]}
+    )
+    html = table_page("failures", table)
+    assert "<img" not in html and "<script>" not in html
+    assert "sub-&lt;img src=x onerror=&#34;alert(1)&#34;&gt;" in html
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_every_table_has_a_page_that_needs_nothing_else(name):
+    told = TABLES[name]
+    columns = ["method", "seed", "level", "metric", "mean", "sd", "n"] if name == "methods" else ["scan", "value"]
+    empty = table_page(name, pd.DataFrame(columns=columns))
+    assert told.title in empty and told.empty in empty
+    assert not re.search(r"(src|href)=\"(?!data:)", empty) and "http" not in empty
+
+
+def test_no_failure_is_said():
+    empty = pd.DataFrame(columns=["scan", "rule", "reason", "rerun"])
+    assert "None: every step of every scan succeeded." in table_page("failures", empty)
+
+
+def test_the_table_saved_from_a_page_is_the_table():
+    table = pd.DataFrame({"region": ["a"], "p": [1e-9], "n": [60]})
+    section = table_section(table, "regions.tsv")
+    saved = base64.b64decode(section.address.split("base64,")[1]).decode()
+    assert saved == "region\tp\tn\na\t1e-09\t60\n"
+    assert [cell.text for cell in section.rows[0]] == ["a", "1.00e-09", "60"]
+
+
+def test_missing_numbers_are_blank():
+    section = table_section(pd.DataFrame({"sd": [np.nan, 0.25], "scan": [None, "a"]}), "x.tsv")
+    assert [[cell.text for cell in row] for row in section.rows] == [["", ""], ["0.25", "a"]]
+
+
+def test_failures_come_first_in_the_report():
+    rules = (ROOT / "rules" / "report.smk").read_text() + (ROOT / "rules" / "evaluate.smk").read_text()
+    categories = sorted(set(re.findall(r'"(\d [A-Z][A-Za-z ]+)"', rules)))
+    assert categories[0] == "1 Failures"
+    assert [int(name[0]) for name in categories] == sorted({int(name[0]) for name in categories})
+
+
+def test_the_methods_paragraph_cites_what_it_lists():
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    scans = pd.DataFrame(
+        {
+            "scan": list("abcd"),
+            "baseline": [True, True, True, False],
+            "group": ["control", "patient", "patient", "patient"],
+        }
+    ).assign(split="train")
+    text, references = methods_text(config, scans)
+    assert "4 T1-weighted scans of 3 subjects (1 controls, 2 patients)" in text
+    assert len(references) == len(set(re.findall(r"\[([^\]]+ \d{4}[ab]?)\]", text)))
+    authors = [reference.split()[0] for reference in references]
+    assert authors == sorted(authors)
+    assert text.count(". ") >= len(STAGES) - 1
+
+
+def test_methods_are_summarised_over_seeds_where_there_are_several():
+    rows = [("cycle", seed, "subject", "ncc", mean, 0.1, 18) for seed, mean in (("1", 0.6), ("2", 0.7))]
+    rows.append(("cycle", "all", "subject", "ncc", 0.65, 0.07, 2))
+    table = pd.DataFrame(rows, columns=["method", "seed", "level", "metric", "mean", "sd", "n"])
+    assert methods_summary(table)["NCC, subjects"].to_list() == ["0.65 ± 0.07"]
+    assert methods_summary(table.iloc[[0]])["NCC, subjects"].to_list() == ["0.6 ± 0.1"]
+
+
+def test_a_page_stays_below_what_browsers_show_inside_the_report():
+    # A data address is a third longer than the page, and Chromium shows none above 2 MiB.
+    assert LARGEST_PAGE * 4 / 3 < 2 * 2**20
+    rows = pd.DataFrame({"scan": [f"sub-{i:05d}" for i in range(1500)], **{f"number_{i}": 0.123456 for i in range(8)}})
+    assert len(page("x", [], [table_section(rows, "x.tsv")])) < LARGEST_PAGE
