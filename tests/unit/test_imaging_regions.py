@@ -1,0 +1,60 @@
+"""Regional volumes against boxes whose volume is known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from counterwarp.imaging.io import write_image
+from counterwarp.imaging.regions import measure, region_volumes
+from counterwarp.imaging.warp import Field
+
+SHAPE = (20, 20, 20)
+AFFINE = np.diag([2.0, 2, 2, 1])
+REGIONS = [{"index": "1", "name": "a_L", "tissue": "GM"}, {"index": "2", "name": "v_L", "tissue": "CSF"}]
+
+
+def labels() -> np.ndarray:
+    parcels = np.zeros(SHAPE, np.float32)
+    parcels[2:7, 2:7, 2:7] = 1  # 125 voxels of 8 mm^3: 1 ml
+    parcels[10:15, 10:15, 10:20] = 2  # 250 voxels: 2 ml
+    return parcels
+
+
+def still() -> Field:
+    return Field(np.zeros((*SHAPE, 3), np.float32), AFFINE)
+
+
+def test_volumes_of_pure_tissue():
+    everywhere = {"GM": np.ones(SHAPE), "CSF": np.ones(SHAPE)}
+    assert measure(labels(), AFFINE, still(), everywhere, REGIONS) == pytest.approx([1.0, 2.0])
+
+
+def test_only_the_regions_own_tissue_counts():
+    tissues = {"GM": np.full(SHAPE, 0.25), "CSF": np.full(SHAPE, 0.75)}
+    assert measure(labels(), AFFINE, still(), tissues, REGIONS) == pytest.approx([0.25, 1.5])
+
+
+def test_a_region_that_the_inverse_field_enlarges_is_measured_larger():
+    """A pull-back to p / 1.2 about the middle of the box enlarges it 1.2 times in each direction."""
+    points = np.stack(np.meshgrid(*map(np.arange, SHAPE), indexing="ij"), -1) * 2.0
+    centre = np.array([8.0, 8, 8])  # mm, of the first box
+    grow = Field(((points - centre) * (1 / 1.2 - 1)).astype(np.float32), AFFINE)
+    everywhere = {"GM": np.ones(SHAPE), "CSF": np.ones(SHAPE)}
+    assert measure(labels(), AFFINE, grow, everywhere, REGIONS)[0] == pytest.approx(1.2**3, rel=0.03)
+
+
+def test_the_table_has_a_row_for_each_scan_and_region(tmp_path):
+    write_image(labels(), AFFINE, tmp_path / "labels.nii.gz", "MNI152")
+    write_image(np.full(SHAPE, 0.5), AFFINE, tmp_path / "half.nii.gz", "MNI152")
+    pd.DataFrame(REGIONS).to_csv(tmp_path / "labels.tsv", sep="\t", index=False)
+    write_image(np.zeros((*SHAPE, 1, 3)), AFFINE, tmp_path / "inverse.nii.gz", "MNI152")
+    half = str(tmp_path / "half.nii.gz")
+    scans = [
+        {"scan": f"sub-0{i}", "subject": f"0{i}", "inverse": str(tmp_path / "inverse.nii.gz"), "GM": half, "CSF": half}
+        for i in (1, 2)
+    ]
+    region_volumes(scans, str(tmp_path / "labels.nii.gz"), str(tmp_path / "labels.tsv"), str(tmp_path / "volumes.tsv"))
+    table = pd.read_csv(tmp_path / "volumes.tsv", sep="\t", dtype={"subject": str})
+    assert list(table.columns) == ["scan", "subject", "region", "tissue", "volume_ml"]
+    assert list(table.subject) == ["01", "01", "02", "02"]
+    assert list(table.region) == ["a_L", "v_L"] * 2
+    np.testing.assert_allclose(table.volume_ml, [0.5, 1.0] * 2)
