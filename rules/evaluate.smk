@@ -1,7 +1,7 @@
 EXPLAINED = expand("{method}/seed-{seed}", method=config["explain"]["methods"], seed=config["seeds"])
 SIMULATED = expand(
     "{method}/seed-{seed}",
-    method=[method for method in config["explain"]["methods"] if method in methods_of_kind("simulator")],
+    method=[method for method in config["explain"]["methods"] if method in methods("simulator")],
     seed=config["seeds"],
 )
 
@@ -113,7 +113,7 @@ rule qc_table:
 # Last of all, since it reads the logs of the others; never cached, since their number is no input.
 rule cost_table:
     input:
-        shown=lambda wildcards: FIGURES,
+        done=lambda wildcards: BEFORE_COST,
     output:
         cost="<results>/tables/cost.tsv",
     log:

@@ -1,5 +1,3 @@
-from counterwarp.explain import methods as methods_of_kind
-
 DERIVED = config["explain"]["derivatives"]
 AVERAGED = {"baseline": True} | ({} if config["group"]["split"] == "all" else {"split": config["group"]["split"]})
 
@@ -93,7 +91,7 @@ rule group_figure:
         "../envs/report.yaml"
     params:
         code=digest("group_figure"),
-        is_change=lambda wildcards: wildcards.method in methods_of_kind("simulator"),
+        is_change=lambda wildcards: wildcards.method in methods("simulator"),
     script:
         "../workflow_scripts/group_figure.py"
 

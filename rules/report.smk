@@ -14,14 +14,6 @@ PAGES = {
 }
 
 
-rule report:
-    input:
-        rules.evaluate.input,
-        rules.roi.input,
-        expand("<results>/report/{table}.html", table=PAGES),
-        "<results>/report/about.html",
-
-
 rule table_page:
     input:
         table="<results>/tables/{table}.tsv",
@@ -143,8 +135,9 @@ rule subject_figures:
         "../workflow_scripts/subject_figures.py"
 
 
-# What the report shows before its cost can be added up.
-FIGURES = [
+# What a run makes before its cost can be added up.
+BEFORE_COST = [
+    *rules.explain.input,
     rules.cohort_figure.output.png,
     rules.qc_table.output.pictures,
     rules.classifier_figure.output.png,
@@ -155,6 +148,15 @@ FIGURES = [
     rules.regions_figure.output.png,
     *expand("<results>/report/{table}.html", table=[table for table in PAGES if table != "cost"]),
 ]
+
+
+rule report:
+    input:
+        rules.cohort.input,
+        rules.preprocess.input,
+        BEFORE_COST,
+        "<results>/report/cost.html",
+        "<results>/report/about.html",
 
 
 rule about_page:
