@@ -1,0 +1,143 @@
+"""The steps that run ANTs, on a simulated head: what is known is recovered, and a second run gives the same bytes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from counterwarp.cohorts.demo import ScanSettings, write_phantom, write_scan, write_templates
+from counterwarp.imaging.io import read_sidecar, read_volume
+from counterwarp.imaging.normalise import normalise
+from counterwarp.imaging.qc import correlation, dice, landmark_error, measure, same_order
+from counterwarp.imaging.warp import carry, read_field
+
+CODE = Path(__file__).parents[2] / "workflow_scripts"
+REGIONS = {"lateral_ventricle": 0.9, "hippocampus": -0.45}
+TEMPLATES = ["head_T1w", "head_mask", "brain_T1w", "brain_mask", "parcellation"]
+# A process of its own, as in the workflow: nothing that another test has started can help or harm.
+CHAIN = """
+import sys
+from counterwarp.imaging.bias import correct_bias
+from counterwarp.imaging.conform import conform
+from counterwarp.imaging.register import register
+from counterwarp.imaging.segment import segment
+from counterwarp.imaging.strip import strip
+from counterwarp.imaging.warp import register_nonlinear
+
+source, to = sys.argv[1] + "/", sys.argv[2] + "/"
+at = lambda *names: [to + name for name in names]
+conform(source + "scan.nii.gz", *at("conform.nii.gz", "conform.json"), 100)
+correct_bias(to + "conform.nii.gz", to + "n4.nii.gz", True, 1)
+strip(to + "n4.nii.gz", source + "head_T1w.nii.gz", source + "head_mask.nii.gz", *at("mask.nii.gz", "mask.json"), 1)
+register(
+    *at("n4.nii.gz", "mask.nii.gz"), source + "brain_T1w.nii.gz",
+    *at("x.mat", "x.json", "preproc.nii.gz", "preproc.json", "moved.nii.gz", "moved.json"), 1,
+)
+register_nonlinear(
+    to + "preproc.nii.gz", source + "brain_T1w.nii.gz",
+    *at("warp.nii.gz", "inverse.nii.gz", "warp.json", "inverse.json"), 1,
+)
+segment(*at("preproc.nii.gz", "moved.nii.gz"), {t: to + t + ".nii.gz" for t in ("CSF", "GM", "WM")}, 1)
+"""
+
+
+def run_chain(source: Path, to: Path) -> None:
+    to.mkdir()
+    command = [sys.executable, "-c", CHAIN, source.name, to.name]
+    done = subprocess.run(
+        command, cwd=source.parent, env={"PYTHONPATH": str(CODE), "PATH": ""}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("head") / "source"
+    folder.mkdir()
+    write_phantom(REGIONS, str(folder / "phantom.npz"))
+    images = [str(folder / f"{name}.nii.gz") for name in TEMPLATES]
+    write_templates(4.0, REGIONS, *images, str(folder / "parcellation.tsv"))
+    settings = ScanSettings(5, "001", "1", 70.0, "F", 0.0, 1.0, 0.1, 4.0, 3.0, 0.02)
+    files = [str(folder / name) for name in ("scan.nii.gz", "logjacobian.nii.gz", "true_mask.nii.gz", "truth.json")]
+    write_scan(settings, str(folder / "phantom.npz"), *files)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def done(source) -> Path:
+    run_chain(source, source.parent / "first")
+    return source.parent / "first"
+
+
+def test_a_second_run_gives_the_same_bytes(source, done):
+    run_chain(source, source.parent / "second")
+    names = sorted(path.name for path in done.iterdir())
+    assert len(names) == 18
+    for name in names:
+        first, second = ((source.parent / run / name).read_bytes() for run in ("first", "second"))
+        assert first.replace(b"first/", b"") == second.replace(b"second/", b""), name
+
+
+def test_the_brain_is_found(source, done):
+    true, found = read_volume(source / "true_mask.nii.gz"), read_volume(done / "mask.nii.gz")
+    assert dice(found.data > 0.5, same_order(true.data, true.affine) > 0.5) > 0.95
+    assert read_sidecar(done / "mask.json")["VolumeInLitres"] == pytest.approx(
+        found.data.sum() * abs(np.linalg.det(found.affine[:3, :3])) * 1e-6, abs=1e-4
+    )
+
+
+def test_the_known_pose_is_recovered_within_a_voxel(source, done):
+    pose = np.array(json.loads((source / "truth.json").read_text())["pose"])
+    estimated = np.array(read_sidecar(done / "x.json")["WorldMatrix"])
+    brain = read_volume(source / "brain_mask.nii.gz")
+    landmarks = np.argwhere(brain.data > 0.5) @ brain.affine[:3, :3].T + brain.affine[:3, 3]
+    assert landmark_error(np.eye(4), pose, landmarks) > 4  # it had a pose to find
+    assert landmark_error(estimated, pose, landmarks) < 4
+
+
+def test_the_bias_field_is_taken_off(source, done):
+    """White matter of a truly uniform tissue varies less after the correction."""
+    raw, corrected = read_volume(done / "conform.nii.gz"), read_volume(done / "n4.nii.gz")
+    true = read_volume(source / "true_mask.nii.gz")
+    brain = same_order(true.data, true.affine) > 0.5
+    bright = corrected.data > np.quantile(corrected.data[brain], 0.7)
+    spread = [volume.data[brain & bright].std() / volume.data[brain & bright].mean() for volume in (raw, corrected)]
+    assert spread[1] < 0.7 * spread[0]
+
+
+def test_syn_brings_the_brain_closer_to_the_template_and_the_template_closer_to_the_brain(source, done):
+    brain, template = read_volume(done / "preproc.nii.gz"), read_volume(source / "brain_T1w.nii.gz")
+    mask = read_volume(source / "brain_mask.nii.gz").data > 0.5
+    before = correlation(brain.data, template.data, mask)
+    there = carry(brain.data, brain.affine, read_field(done / "warp.nii.gz"))
+    back = carry(template.data, template.affine, read_field(done / "inverse.nii.gz"))
+    assert correlation(there, template.data, mask) > before + 0.02
+    assert correlation(back, brain.data, mask) > before + 0.02
+    assert np.abs(read_field(done / "warp.nii.gz").displacement).max() < 30
+
+
+def test_the_tissues_share_each_voxel_of_the_brain(source, done):
+    shares = {name: read_volume(done / f"{name}.nii.gz").data for name in ("CSF", "GM", "WM")}
+    brain, mask = read_volume(done / "preproc.nii.gz").data, read_volume(done / "moved.nii.gz").data > 0.5
+    total = sum(shares.values())
+    np.testing.assert_allclose(total[mask], 1, atol=1e-5)
+    assert not total[~mask].any()
+    means = [(brain * share).sum() / share.sum() for share in shares.values()]
+    assert means == sorted(means)
+
+
+def test_the_preprocessed_scan_fits_the_network_and_its_quality_is_measured(source, done, tmp_path):
+    outputs = [str(tmp_path / name) for name in ("n.nii.gz", "n.json")]
+    paths = [done / "preproc.nii.gz", done / "moved.nii.gz", source / "brain_mask.nii.gz"]
+    normalise(*map(str, paths), *outputs, [32, 40, 32], 5.0)
+    assert np.isfinite(read_volume(outputs[0]).data).all()
+    files = [done / "mask.nii.gz", done / "x.json", done / "preproc.nii.gz"]
+    files += [source / "brain_T1w.nii.gz", source / "brain_mask.nii.gz", done / "conform.json"]
+    numbers = measure(*map(str, files))
+    assert numbers["mask_dice"] is None
+    numbers = measure(*map(str, files), str(source / "true_mask.nii.gz"), str(source / "truth.json"))
+    assert numbers["mask_dice"] > 0.95
+    assert numbers["landmark_error_voxels"] < 1
+    assert numbers["flags"] == numbers["warnings"] == []
