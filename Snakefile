@@ -33,4 +33,11 @@ localrules:
 rule all:
     default_target: True
     input:
+        rules.cohort.input,
+        rules.preprocess.input,
+        rules.train.input,
+        rules.explain.input,
+        rules.group.input,
+        rules.roi.input,
+        rules.evaluate.input,
         rules.report.input,
