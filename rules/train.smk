@@ -34,7 +34,6 @@ rule train_classifier:
         seed=lambda wildcards: int(wildcards.seed),
         device=config["device"],
         threads=config["threads"],
-        resume="<results>/resume/classifier_seed-{seed}.pt",
     script:
         "../workflow_scripts/train_classifier.py"
 
@@ -63,6 +62,5 @@ rule train_simulator:
         seed=lambda wildcards: int(wildcards.seed),
         device=config["device"],
         threads=config["threads"],
-        resume="<results>/resume/simulator_{method}_seed-{seed}.pt",
     script:
         "../workflow_scripts/train_simulator.py"

@@ -8,13 +8,16 @@ from counterwarp.training.classifier import logits, train_classifier
 from counterwarp.training.pack import read_pack
 from counterwarp.workflow import cohort_step
 
+# Beside the outputs but none of them: Snakemake deletes the outputs of a job that dies.
+RESUME = Path(snakemake.output.weights).with_name("resume.pt")
+
 
 def train(inputs, outputs):
     params = snakemake.params
     device = prepare(params.device, params.threads, params.seed)
     pack = read_pack(inputs.images, inputs.index)
     origin = {"code": params.code, "seed": params.seed, "threads": params.threads}
-    network, history = train_classifier(pack, params.settings, device, params.resume, origin)
+    network, history = train_classifier(pack, params.settings, device, RESUME, origin)
     files.save(network, outputs.weights, outputs.architecture)
     history.to_csv(outputs.history, sep="\t", index=False)
     values = logits(network, pack.tensor(pack.index.index).to(device)).cpu()
@@ -22,4 +25,4 @@ def train(inputs, outputs):
 
 
 cohort_step(snakemake, train)
-Path(snakemake.params.resume).unlink(missing_ok=True)
+RESUME.unlink(missing_ok=True)

@@ -9,6 +9,9 @@ from counterwarp.training.cycle import train_simulator
 from counterwarp.training.pack import read_pack
 from counterwarp.workflow import cohort_step
 
+# Beside the outputs but none of them: Snakemake deletes the outputs of a job that dies.
+RESUME = Path(snakemake.output.weights).with_name("resume.pt")
+
 
 def train(inputs, outputs):
     params = snakemake.params
@@ -16,11 +19,11 @@ def train(inputs, outputs):
     classifier = files.load(Classifier, inputs.weights, inputs.architecture)
     origin = {"code": params.code, "seed": params.seed, "threads": params.threads}
     network, history = train_simulator(
-        read_pack(inputs.images, inputs.index), classifier, params.settings, device, params.resume, origin
+        read_pack(inputs.images, inputs.index), classifier, params.settings, device, RESUME, origin
     )
     files.save(network, outputs.weights, outputs.architecture)
     history.to_csv(outputs.history, sep="\t", index=False)
 
 
 cohort_step(snakemake, train)
-Path(snakemake.params.resume).unlink(missing_ok=True)
+RESUME.unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import json
 import logging
 import os
 import platform
+import re
 import resource
 import shutil
 import sys
@@ -122,6 +123,15 @@ def _write_atomically(snakemake, work: Callable) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def peak_memory_mb() -> float:
+    """Most memory that this process has held. Linux counts getrusage's from before the program was started."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        kilobytes = re.search(r"VmHWM:\s+(\d+) kB", status.read_text())
+        return int(kilobytes[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
 class _Log:
     """The step's log file: what runs where, and at the end how long it took and how much memory it needed."""
 
@@ -148,7 +158,7 @@ class _Log:
             "state": "failed" if error else "finished",
             "wall_s": round(time.monotonic() - self.start, 2),
             "cpu_s": round(own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime, 2),
-            "peak_mb": round(max(own.ru_maxrss, children.ru_maxrss) / 1024, 1),
+            "peak_mb": round(peak_memory_mb(), 1),
         }
         if kind is not None and kind is not SystemExit:
             LOG.error("%s failed", self.rule, exc_info=(kind, error, traceback))
