@@ -93,9 +93,9 @@ rule qc_table:
         table="<results>/tables/qc.tsv",
         pictures=report(
             directory("<results>/report/qc"),
-            patterns=["{state}/{scan}.png"],
+            patterns=["{state}/{scan}.jpg"],
             category="3 Quality control",
-            labels={"shown": "{scan}, {state}"},
+            labels={"shown": "{state}: {scan}"},
         ),
     log:
         "<logs>/qc_table.log",

@@ -1,16 +1,16 @@
 report: "../report/workflow.rst"
 
 
-# Page of a table -> its place in the report, whose menu is in alphabetical order.
+# Page of a table -> its place in the report and its name there; the report sorts both by the alphabet.
 PAGES = {
-    "failures": "1 Failures",
-    "cohort": "2 Cohort",
-    "qc": "3 Quality control",
-    "classifier": "4 Classifier",
-    "regions": "7 Regions",
-    "methods": "8 Methods against truth",
-    "region_changes": "8 Methods against truth",
-    "cost": "9 About",
+    "failures": ("1 Failures", "what failed, and how to try again"),
+    "cohort": ("2 Cohort", "table: subjects and scans"),
+    "qc": ("3 Quality control", "all scans: numbers and flags"),
+    "classifier": ("4 Classifier", "table: scores"),
+    "regions": ("7 Regions", "table: volumes by group"),
+    "methods": ("8 Methods against truth", "all methods"),
+    "region_changes": ("8 Methods against truth", "by region"),
+    "cost": ("9 About", "cost of every rule"),
 }
 
 
@@ -21,8 +21,8 @@ rule table_page:
         page=report(
             "<results>/report/{table}.html",
             caption="../report/table.rst",
-            category=lambda wildcards: PAGES[wildcards.table],
-            labels={"shown": "table: {table}"},
+            category=lambda wildcards: PAGES[wildcards.table][0],
+            labels=lambda wildcards: {"shown": PAGES[wildcards.table][1]},
         ),
     log:
         "<logs>/table_page_{table}.log",

@@ -134,7 +134,7 @@ def test_regions_say_their_statistics():
     ).assign(effect=-1.5, low=-2.25, high=-0.001)
     drawn = regions_figure(adjusted.assign(volume_ml=[3.0, 2, 3.1, 2.2]), regions, ["age", "sex"])
     said = texts(drawn)
-    assert "t = -3.46, p < 0.001, q = 0.012\nd = -1.50 [-2.25, 0.00]" in said
+    assert "t = -3.46, p < 0.001\nq = 0.012, d = -1.50 [-2.25, 0.00]" in said
     assert "corrected for age and sex" in said and "Volume (ml)" in said and "shrinks in truth" in said
 
 

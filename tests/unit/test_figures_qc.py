@@ -29,6 +29,6 @@ def test_pictures_are_copied_smaller_and_failed_scans_get_a_card(tmp_path):
     Image.fromarray(noise).save(tmp_path / "picture.png")
     table = qc_table(RECORDS, {"sub-3": "conform"})
     save_pictures(table, {scan: tmp_path / "picture.png" for scan in RECORDS}, tmp_path / "qc", most=1)
-    found = sorted(str(path.relative_to(tmp_path / "qc")) for path in (tmp_path / "qc").rglob("*.png"))
-    assert found == ["failed/sub-3.png", "flagged/sub-2.png", "passed/sub-1.png"]
-    assert Image.open(tmp_path / "qc/passed/sub-1.png").size == (1200, 400)
+    found = sorted(str(path.relative_to(tmp_path / "qc")) for path in (tmp_path / "qc").rglob("*.jpg"))
+    assert found == ["failed/sub-3.jpg", "flagged/sub-2.jpg", "passed/sub-1.jpg"]
+    assert Image.open(tmp_path / "qc/passed/sub-1.jpg").size == (1200, 400)

@@ -9,16 +9,19 @@ LABELS = {"raw": "raw", "simulated": "simulated", "cycled": "simulated and back"
 
 
 def logits_figure(logits: pd.DataFrame, groups: dict[str, str]):
-    """One row a method, one column a group; scans sorted by their raw logit.
+    """A panel for each method and group; scans sorted by their raw logit.
 
     Args:
         logits: scan, method, raw, simulated, cycled; test scans of one seed.
         groups: scan -> control or patient.
     """
     methods = list(logits["method"].unique())
-    drawn = figure(9, 0.6 + 2.6 * len(methods))
-    grid = drawn.subplots(len(methods), 2, squeeze=False, sharey=True)
-    for row, method in zip(grid, methods, strict=True):
+    # The groups lie side by side for one method, below one another for several.
+    shape = (1, 2) if len(methods) == 1 else (2, len(methods))
+    drawn = figure(max(9, 4 * shape[1]), 0.6 + 2.8 * shape[0])
+    grid = drawn.subplots(*shape, squeeze=False, sharey=True)
+    panels = grid.reshape(2, len(methods)).T
+    for method, row in zip(methods, panels, strict=True):
         for axes, group in zip(row, ("control", "patient"), strict=True):
             part = logits[(logits["method"] == method) & (logits["scan"].map(groups) == group)].sort_values("raw")
             place = np.arange(1, len(part) + 1)
@@ -29,7 +32,8 @@ def logits_figure(logits: pd.DataFrame, groups: dict[str, str]):
             other = "patient" if group == "control" else "control"
             axes.set_title(f"{method}: {len(part)} {group} scans, simulated as {other}s")
             axes.set_xlabel("Test scan, sorted by raw logit")
-        row[0].set_ylabel("Logit (positive: patient)")
+    for axes in grid[:, 0]:
+        axes.set_ylabel("Logit (positive: patient)")
     handles, labels = grid[0, 0].get_legend_handles_labels()
     drawn.legend(handles, labels, loc="outside upper center", ncols=3)
     return drawn

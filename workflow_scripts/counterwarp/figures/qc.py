@@ -34,7 +34,7 @@ def _joined(value):
 
 
 def save_pictures(table: pd.DataFrame, pictures: dict[str, Path], folder: Path, most: int) -> None:
-    """Copy the pictures of scans to folder/state/scan.png, smaller; a failed scan gets a card that says so.
+    """Copy the pictures of scans to folder/state/scan.jpg, smaller; a failed scan gets a card that says so.
 
     Args:
         table: of `qc_table`.
@@ -47,7 +47,7 @@ def save_pictures(table: pd.DataFrame, pictures: dict[str, Path], folder: Path, 
         (folder / state).mkdir(parents=True)
     passed = 0
     for row in table.itertuples():
-        target = folder / row.state / f"{row.scan}.png"
+        target = folder / row.state / f"{row.scan}.jpg"
         if row.state == "failed":
             _save_card(f"{row.scan}: {row.flags}. See 1 Failures.", target)
             continue
@@ -56,7 +56,7 @@ def save_pictures(table: pd.DataFrame, pictures: dict[str, Path], folder: Path, 
             with Image.open(pictures[row.scan]) as picture:
                 picture = picture.convert("RGB")
                 picture.thumbnail((WIDTH, 10 * WIDTH))
-                picture.quantize(128).save(target, optimize=True)
+                picture.save(target, quality=80, optimize=True)
 
 
 def _save_card(text: str, path: Path) -> None:
@@ -64,4 +64,4 @@ def _save_card(text: str, path: Path) -> None:
 
     card = figure(6, 2)
     card.text(0.5, 0.5, textwrap.fill(text, 70), ha="center", va="center")
-    card.savefig(path, metadata={"Software": None})
+    card.savefig(path)

@@ -115,7 +115,8 @@ def methods_summary(methods: pd.DataFrame) -> pd.DataFrame:
 def table_page(name: str, table: pd.DataFrame) -> str:
     """The page of one of TABLES; that of the methods begins with a summary."""
     told = TABLES[name]
-    sections = [table_section(table, f"{name}.tsv", empty=told.empty)]
+    heading = "Every measure" if name == "methods" else ""
+    sections = [table_section(table, f"{name}.tsv", heading, told.empty)]
     if name == "methods":
         sections.insert(0, table_section(methods_summary(table), "methods_summary.tsv", "All methods"))
     return page(told.title, told.paragraphs(), sections)
