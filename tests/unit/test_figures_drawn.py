@@ -134,8 +134,19 @@ def test_regions_say_their_statistics():
     ).assign(effect=-1.5, low=-2.25, high=-0.001)
     drawn = regions_figure(adjusted.assign(volume_ml=[3.0, 2, 3.1, 2.2]), regions, ["age", "sex"])
     said = texts(drawn)
-    assert "t = -3.46, p < 0.001\nq = 0.012, d = -1.50 [-2.25, 0.00]" in said
+    assert "t = -3.46, p < 0.001, q = 0.012\nd = -1.50 [-2.25, 0.00]" in said
     assert "corrected for age and sex" in said and "Volume (ml)" in said and "shrinks in truth" in said
+
+
+def test_of_many_regions_those_with_the_smallest_p_are_drawn():
+    names = [f"region_{i}" for i in range(14)]
+    adjusted = pd.DataFrame([(name, group, 1.0) for name in names for group in ("control", "patient")])
+    adjusted.columns = ["region", "group", "volume_ml"]
+    regions = pd.DataFrame(
+        {"region": names, "tissue": "GM", "n": 2, "t": 1.0, "p": np.linspace(0.9, 0.1, 14), "q": 1.0}
+    )
+    said = texts(regions_figure(adjusted, regions.assign(affected=np.nan, effect=0.0, low=0.0, high=0.0), []))
+    assert "12 of 14 regions" in said and "region 2 (GM)" in said and "region 1 (GM)" not in said
 
 
 def test_classifier_and_logits_name_their_axes():

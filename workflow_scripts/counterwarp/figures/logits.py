@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.ticker import MaxNLocator
 
 from counterwarp.figures.style import GREY, STATES, figure
 
@@ -29,6 +30,7 @@ def logits_figure(logits: pd.DataFrame, groups: dict[str, str]):
             for state, marker in (("raw", "o"), ("simulated", "^"), ("cycled", "x")):
                 axes.plot(place, part[state], marker, color=STATES[state], label=LABELS[state], markersize=4.5)
             axes.axhline(0, color=GREY, linestyle=":", linewidth=1)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             other = "patient" if group == "control" else "control"
             axes.set_title(f"{method}: {len(part)} {group} scans, simulated as {other}s")
             axes.set_xlabel("Test scan, sorted by raw logit")

@@ -7,8 +7,8 @@ import pandas as pd
 
 from counterwarp.figures.style import COLOURS, figure, p_text
 
-# More regions than these do not fit on a page; those with the smallest p are drawn, the table has all.
-MOST = 24
+# More could not be read in the report's window: those with the smallest p are drawn, the table has all.
+MOST = 12
 
 
 def regions_figure(adjusted: pd.DataFrame, regions: pd.DataFrame, covariates: list[str]):
@@ -19,22 +19,24 @@ def regions_figure(adjusted: pd.DataFrame, regions: pd.DataFrame, covariates: li
         regions: region, tissue, affected (-1, 0, +1; nan where unknown), n, t, p, q, effect, low, high.
         covariates: their names.
     """
-    if len(regions) > MOST:
-        regions = regions.loc[regions["p"].nsmallest(MOST).index.sort_values()]
+    chosen = regions.loc[regions["p"].nsmallest(MOST).index.sort_values()]
     # Wide rather than high: the report cuts off the top of what is higher than the window.
-    columns = min(len(regions), max(4, math.ceil(math.sqrt(2.4 * len(regions)))))
-    rows = math.ceil(len(regions) / columns)
-    drawn = figure(max(4.5, 1.95 * columns), 0.4 + 2.7 * rows)
+    columns = min(len(chosen), max(4, math.ceil(math.sqrt(2.4 * len(chosen)))))
+    rows = math.ceil(len(chosen) / columns)
+    drawn = figure(max(4.5, 2.15 * columns), 0.4 + 2.8 * rows)
     grid = drawn.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat[len(regions) :]:
+    for axes in grid.flat[len(chosen) :]:
         axes.set_axis_off()
-    for number, (axes, row) in enumerate(zip(grid.flat, regions.itertuples(), strict=False)):
+    for number, (axes, row) in enumerate(zip(grid.flat, chosen.itertuples(), strict=False)):
         _draw_region(axes, adjusted[adjusted["region"] == row.region], row)
         if number % columns == 0:
             axes.set_ylabel("Volume (ml)")
     corrected = f"corrected for {' and '.join(covariates)}" if covariates else "uncorrected"
+    which = (
+        f"{len(chosen)} of {len(regions)} regions, those with the smallest p; " if len(chosen) < len(regions) else ""
+    )
     drawn.suptitle(
-        f"Regional volumes in MNI152 space (head size normalised), {corrected}; n = {int(regions['n'].max())}",
+        f"Regional volumes in MNI152 space (head size normalised), {corrected}; {which}n = {int(regions['n'].max())}",
         fontsize=10,
     )
     return drawn
@@ -51,10 +53,10 @@ def _draw_region(axes, volumes: pd.DataFrame, row) -> None:
         points = values[place - 1]
         axes.plot(place + jitter.uniform(-0.16, 0.16, len(points)), points, ".", color=COLOURS[group], markersize=4)
     axes.set_xticks([1, 2], [f"{group}s" for group in groups])
-    known = {-1: ", shrinks in truth", 1: ", expands in truth", 0: ", untouched in truth"}.get(row.affected, "")
+    known = {-1: "\nshrinks in truth", 1: "\nexpands in truth", 0: "\nuntouched in truth"}.get(row.affected, "")
     axes.set_title(
-        f"{row.region.replace('_', ' ')}\n({row.tissue}{known})\n"
-        f"t = {row.t:z.2f}, {p_text(row.p)}\n{p_text(row.q, 'q')}, "
+        f"{row.region.replace('_', ' ')} ({row.tissue}){known}\n"
+        f"t = {row.t:z.2f}, {p_text(row.p)}, {p_text(row.q, 'q')}\n"
         f"d = {row.effect:z.2f} [{row.low:z.2f}, {row.high:z.2f}]",
         fontsize=8,
     )
