@@ -11,8 +11,7 @@ def compare(inputs, outputs):
     volumes = pd.read_csv(inputs.volumes, sep="\t")
     regions, adjusted = fit_regions(volumes, scans[scans["baseline"]], snakemake.params.covariates)
     known = pd.read_csv(inputs.label_table, sep="\t").set_index("name")
-    if "affected" in known:
-        regions.insert(2, "affected", regions["region"].map(known["affected"]))
+    regions.insert(2, "affected", regions["region"].map(known["affected"]) if "affected" in known else float("nan"))
     regions.to_csv(outputs.regions, sep="\t", index=False)
     adjusted.to_csv(outputs.adjusted, sep="\t", index=False)
 
