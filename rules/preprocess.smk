@@ -56,7 +56,6 @@ rule bias_correct:
     params:
         code=digest("bias_correct"),
         denoise=config["preprocess"]["denoise"],
-        seed=config["preprocess"]["seed"],
     script:
         "../workflow_scripts/bias_correct.py"
 

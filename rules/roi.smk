@@ -21,7 +21,6 @@ rule segment:
     params:
         code=digest("segment"),
         roles="segmented: image, inside: mask",
-        seed=config["preprocess"]["seed"],
     script:
         "../workflow_scripts/segment.py"
 

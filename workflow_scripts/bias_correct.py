@@ -5,5 +5,5 @@ from counterwarp.workflow import scan_step
 
 scan_step(
     snakemake,
-    lambda inputs, outputs: correct_bias(inputs.image, outputs.image, snakemake.params.denoise, snakemake.params.seed),
+    lambda inputs, outputs: correct_bias(inputs.image, outputs.image, snakemake.params.denoise),
 )

@@ -6,6 +6,6 @@ from counterwarp.workflow import scan_step
 scan_step(
     snakemake,
     lambda inputs, outputs: segment(
-        inputs.image, inputs.mask, {tissue: getattr(outputs, tissue) for tissue in TISSUES}, snakemake.params.seed
+        inputs.image, inputs.mask, {tissue: getattr(outputs, tissue) for tissue in TISSUES}
     ),
 )

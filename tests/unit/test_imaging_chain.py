@@ -29,7 +29,7 @@ from counterwarp.imaging.warp import register_nonlinear
 source, to = sys.argv[1] + "/", sys.argv[2] + "/"
 at = lambda *names: [to + name for name in names]
 conform(source + "scan.nii.gz", *at("conform.nii.gz", "conform.json"), 100)
-correct_bias(to + "conform.nii.gz", to + "n4.nii.gz", True, 1)
+correct_bias(to + "conform.nii.gz", to + "n4.nii.gz", True)
 strip(to + "n4.nii.gz", source + "head_T1w.nii.gz", source + "head_mask.nii.gz", *at("mask.nii.gz", "mask.json"), 1)
 register(
     *at("n4.nii.gz", "mask.nii.gz"), source + "brain_T1w.nii.gz",
@@ -39,7 +39,7 @@ register_nonlinear(
     to + "preproc.nii.gz", source + "brain_T1w.nii.gz",
     *at("warp.nii.gz", "inverse.nii.gz", "warp.json", "inverse.json"), 1,
 )
-segment(*at("preproc.nii.gz", "moved.nii.gz"), {t: to + t + ".nii.gz" for t in ("CSF", "GM", "WM")}, 1)
+segment(*at("preproc.nii.gz", "moved.nii.gz"), {t: to + t + ".nii.gz" for t in ("CSF", "GM", "WM")})
 """
 
 

@@ -97,7 +97,8 @@ def _draw_panel(axes: Axes, image: Volume, axis, position, window, bright, outli
             axes.contour(drawn, [0.5], colors=[colour], linewidths=0.7)
     axes.set_xlim(*window[across])
     axes.set_ylim(*window[up])
-    label = {"color": "0.8", "fontsize": 6.5, "transform": axes.transAxes}
+    ground = {"facecolor": "black", "alpha": 0.6, "pad": 0.8, "linewidth": 0}
+    label = {"color": "0.85", "fontsize": 6.5, "transform": axes.transAxes, "bbox": ground}
     axes.text(0.97, 0.02, f"{'xyz'[axis]} = {_place(image, axis, position):+.0f} mm", ha="right", **label)
     if axis:
         axes.text(0.03, 0.02, "L", **label)

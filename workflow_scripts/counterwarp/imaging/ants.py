@@ -1,57 +1,70 @@
-"""ANTs started the one way that gives the same bytes twice: a seed, one thread, and temporary files of its own.
+"""ANTs' programs, run the one way that gives the same bytes twice: a seed, one thread, temporary files of their own.
 
-Everything that runs ANTs comes through here. Points and matrices of ITK are LPS; all others in this package are RAS.
+The programs are those of the command line (antsRegistration, N4BiasFieldCorrection, ...), which antspyx carries as
+functions of its compiled module. That module is loaded by itself: the Python package around it costs 1.3 CPU s of
+imports in every job, and takes neither a seed nor a folder for its files.
+
+Points and matrices of ITK are LPS; all others in this package are RAS.
 """
 
+import importlib.util
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
+from scipy.io import loadmat
 
 from counterwarp.errors import ScanError
 
+MODULE = "ants.lib"
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
 @cache
-def start(seed: int):
-    """The module ants, seeded and with one thread.
+def _programs():
+    if MODULE in sys.modules:
+        return sys.modules[MODULE]
+    folder = Path(importlib.util.find_spec("ants").origin).parent
+    spec = importlib.util.spec_from_file_location(MODULE, next(folder.glob("lib*.so")))
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[MODULE] = module
+    spec.loader.exec_module(module)
+    return module
 
-    ANTs and ITK read both from the environment; with more threads, or with only ants.registration(random_seed=...), two
-    runs differ. The first seed of a process holds for all of it.
+
+def run(program: str, *arguments: str | int | Path, seed: int = 1) -> None:
+    """Run one of ANTs' programs with its command-line arguments.
+
+    Args:
+        program: for example "N4BiasFieldCorrection".
+        arguments: as on the command line.
+        seed: of programs that sample voxels at random.
+
+    Raises:
+        ScanError: the program gave up.
     """
+    # ANTs and ITK read these when a program starts; with more threads two runs differ.
     os.environ["ANTS_RANDOM_SEED"] = str(seed)
     os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = "1"
-    import ants
-
-    return ants
+    try:
+        status = getattr(_programs(), program)([str(argument) for argument in arguments])
+    except RuntimeError as error:
+        status = str(error).partition("\n")[0]
+    if status:
+        raise ScanError(f"{program} gave up ({status}); look at the scan: is it a whole T1-weighted head?")
 
 
 @contextmanager
-def own_folder() -> Iterator[str]:
-    """A folder for the files that ANTs leaves behind; gone afterwards. The value is a prefix of file names in it."""
+def own_folder() -> Iterator[Path]:
+    """A folder for intermediate files, gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="counterwarp-ants-") as folder:
-        usual, tempfile.tempdir = tempfile.tempdir, folder
-        try:
-            yield os.path.join(folder, "")
-        finally:
-            tempfile.tempdir = usual
-
-
-def from_array(ants, data: np.ndarray, affine: np.ndarray):
-    """An ANTsImage of an (x, y, z) array and its voxel -> world matrix (RAS mm; voxel axes at right angles)."""
-    lps = LPS @ affine
-    spacing = np.linalg.norm(lps[:3, :3], axis=0)
-    return ants.from_numpy(
-        np.asarray(data, np.float32),
-        origin=lps[:3, 3].tolist(),
-        spacing=spacing.tolist(),
-        direction=lps[:3, :3] / spacing,
-    )
+        yield Path(folder)
 
 
 @dataclass(frozen=True)
@@ -65,33 +78,32 @@ class Stage:
     smoothing: str
 
 
-def run_registration(ants, prefix: str, fixed, moving, stages: tuple[Stage, ...], centre: bool) -> None:
+def run_registration(
+    fixed: Path, moving: Path, stages: tuple[Stage, ...], prefix: str, centre: bool, seed: int
+) -> None:
     """Run antsRegistration.
 
     Args:
-        ants: what `start` gives.
-        prefix: of the transform files that it writes.
-        fixed, moving: ANTsImages.
+        fixed, moving: images.
         stages: in order.
+        prefix: of the transform files that it writes.
         centre: begin by bringing the centres of mass together, instead of at the identity.
+        seed: of the sampling of voxels.
 
     Raises:
         ScanError: ANTs gave up.
     """
-    names = {"fixed": ants.internal.get_pointer_string(fixed), "moving": ants.internal.get_pointer_string(moving)}
-    arguments = ["-d", "3", "--float", "1", "-z", "1", "-u", "0", "-w", "[0.005,0.995]", "-o", prefix]
+    arguments = ["-d", 3, "--float", 1, "-u", 0, "-w", "[0.005,0.995]", "-o", prefix]
     if centre:
-        arguments += ["-r", "[{fixed},{moving},1]".format(**names)]
+        arguments += ["-r", f"[{fixed},{moving},1]"]
     for stage in stages:
-        arguments += ["-t", stage.transform, "-m", stage.metric.format(**names), "-c", f"[{stage.iterations},1e-6,10]"]
+        metric = stage.metric.format(fixed=fixed, moving=moving)
+        arguments += ["-t", stage.transform, "-m", metric, "-c", f"[{stage.iterations},1e-6,10]"]
         arguments += ["-f", stage.shrink, "-s", f"{stage.smoothing}vox"]
-    try:
-        ants.registration(arguments, None)
-    except RuntimeError as error:
-        raise ScanError(f"registration failed ({error}); look at the scan: is it a whole T1-weighted head?") from error
+    run("antsRegistration", *arguments, seed=seed)
 
 
-def world_matrix(parameters, fixed_parameters) -> np.ndarray:
+def world_matrix(parameters, centre) -> np.ndarray:
     """RAS world matrix of an ITK affine transform.
 
     ITK keeps A (row by row) and t, with a centre c, all LPS: x -> A (x - c) + c + t. So the matrix is
@@ -99,19 +111,20 @@ def world_matrix(parameters, fixed_parameters) -> np.ndarray:
 
     Args:
         parameters: 12 numbers, A then t.
-        fixed_parameters: c.
+        centre: c.
 
     Returns:
         4 x 4. As ITK transforms do, it maps points of the *fixed* image to the moving one.
     """
-    parameters, centre = np.asarray(parameters, float), np.asarray(fixed_parameters, float)
+    parameters, centre = np.asarray(parameters, float), np.asarray(centre, float)
     matrix = np.eye(4)
     matrix[:3, :3] = parameters[:9].reshape(3, 3)
     matrix[:3, 3] = parameters[9:] + centre - matrix[:3, :3] @ centre
     return LPS @ matrix @ LPS
 
 
-def read_world_matrix(ants, path: str) -> np.ndarray:
-    """RAS world matrix (fixed mm -> moving mm) of an ITK .mat file."""
-    transform = ants.read_transform(path)
-    return world_matrix(transform.parameters, transform.fixed_parameters)
+def read_world_matrix(path: str | Path) -> np.ndarray:
+    """RAS world matrix (fixed mm -> moving mm) of an ITK affine's .mat file."""
+    content = loadmat(path)
+    name = next(name for name in content if name.startswith(("AffineTransform", "MatrixOffsetTransformBase")))
+    return world_matrix(content[name].ravel(), content["fixed"].ravel())

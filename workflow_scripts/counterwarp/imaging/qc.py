@@ -4,12 +4,15 @@ import json
 from pathlib import Path
 
 import numpy as np
+from scipy.ndimage import gaussian_filter
 
-from counterwarp.imaging.io import read_sidecar, read_volume
+from counterwarp.imaging.io import Volume, read_sidecar, read_volume
+from counterwarp.imaging.resample import FWHM_PER_SD
 
 # Outside of these a human should look: adult brains with their ventricles, and what a good affine reaches.
 LITRES = (0.9, 2.5)
-LOWEST_CORRELATION = 0.6
+LOWEST_CORRELATION = 0.75
+BLUR_MM = 8.0
 
 
 def measure(
@@ -34,15 +37,15 @@ def measure(
         truth: JSON with the true `pose` (4 x 4, scanner mm -> MNI mm), where it is known.
 
     Returns:
-        mask_litres; template_correlation (inside the template's mask); warnings and flags (lists of sentences); and,
-        where the truth is known, mask_dice, landmark_error_mm and landmark_error_voxels (mean over the template's
+        mask_litres; template_correlation (inside the template's mask, both blurred); warnings and flags (lists of
+        sentences); and, where the truth is known, mask_dice, landmark_error_mm and landmark_error_voxels (mean over the template's
         brain, in the scanner's space), else None.
     """
     brain, moved, target = read_volume(mask), read_volume(preprocessed), read_volume(template)
     inside = read_volume(template_mask)
     numbers = {
         "mask_litres": litres(brain.data > 0.5, brain.affine),
-        "template_correlation": correlation(moved.data, target.data, inside.data > 0.5),
+        "template_correlation": correlation(*map(blurred, (moved, target)), inside.data > 0.5),
         "mask_dice": None,
         "landmark_error_mm": None,
         "landmark_error_voxels": None,
@@ -57,6 +60,11 @@ def measure(
         numbers["landmark_error_voxels"] = numbers["landmark_error_mm"] / float(np.mean(brain.voxel_mm))
     rounded = {name: None if value is None else round(value, 4) for name, value in numbers.items()}
     return rounded | {"flags": flags(numbers), "warnings": read_sidecar(conform_sidecar)["Warnings"]}
+
+
+def blurred(volume: Volume) -> np.ndarray:
+    """The image as an average brain would look: a sharp scan is not worse registered than a blurred one."""
+    return gaussian_filter(volume.data, BLUR_MM / FWHM_PER_SD / volume.voxel_mm)
 
 
 def same_order(data: np.ndarray, affine: np.ndarray) -> np.ndarray:

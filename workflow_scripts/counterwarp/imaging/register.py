@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 
-from counterwarp.imaging.ants import Stage, from_array, own_folder, read_world_matrix, run_registration, start
+from counterwarp.imaging.ants import Stage, own_folder, read_world_matrix, run_registration
 from counterwarp.imaging.io import Volume, read_volume, write_image, write_sidecar
 from counterwarp.imaging.resample import resample
 
@@ -78,13 +78,14 @@ def estimate_affine(fixed: Volume, moving: Volume, transform: str, seed: int) ->
     Returns:
         4 x 4 world matrix, fixed mm -> moving mm (RAS).
     """
-    ants = start(seed)
-    with own_folder() as prefix:
-        coarse = (at_least(volume, WORKING_MM) for volume in (fixed, moving))
-        images = [from_array(ants, volume.data, volume.affine) for volume in coarse]
-        run_registration(ants, prefix, *images, AFFINE_STAGES, centre=True)
-        shutil.copyfile(f"{prefix}0GenericAffine.mat", transform)
-        return read_world_matrix(ants, transform)
+    with own_folder() as folder:
+        files = [folder / "fixed.nii", folder / "moving.nii"]
+        for file, volume in zip(files, (fixed, moving), strict=True):
+            coarse = at_least(volume, WORKING_MM)
+            write_image(coarse.data, coarse.affine, file, "scanner")
+        run_registration(*files, AFFINE_STAGES, f"{folder}/", centre=True, seed=seed)
+        shutil.copyfile(folder / "0GenericAffine.mat", transform)
+    return read_world_matrix(transform)
 
 
 def to_grid(scan: Volume, mask: Volume, target: Volume, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

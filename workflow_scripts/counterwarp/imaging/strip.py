@@ -4,14 +4,14 @@ import numpy as np
 from scipy.ndimage import binary_fill_holes, label
 
 from counterwarp.errors import ScanError
-from counterwarp.imaging.ants import Stage, from_array, own_folder, run_registration, start
+from counterwarp.imaging.ants import Stage, own_folder, run, run_registration
 from counterwarp.imaging.io import Volume, read_volume, write_image, write_sidecar
 from counterwarp.imaging.register import AFFINE_STAGES, at_least
 from counterwarp.imaging.resample import resample
 
 # Finer voxels cost minutes and do not move the edge of the mask.
 WORKING_MM = 2.0
-SYN = Stage("SyN[0.2,3,0]", "MI[{fixed},{moving},1,32]", "40x20x0", "4x2x1", "2x1x0")
+SYN = Stage("SyN[0.2,3,0]", "MI[{fixed},{moving},1,32]", "30x15", "4x2", "2x1")
 
 
 def strip(path: str, head: str, head_mask: str, mask: str, sidecar: str, seed: int) -> None:
@@ -46,17 +46,17 @@ def strip(path: str, head: str, head_mask: str, mask: str, sidecar: str, seed: i
 
 def carry_mask(scan: Volume, template: Volume, mask: Volume, seed: int) -> np.ndarray:
     """The template's mask on the scan's grid, between 0 and 1: affine and SyN of the template to the scan."""
-    ants = start(seed)
     coarse = at_least(scan, WORKING_MM)
-    with own_folder() as prefix:
-        fixed, moving = (from_array(ants, v.data, v.affine) for v in (coarse, at_least(template, WORKING_MM)))
-        run_registration(ants, prefix, fixed, moving, (*AFFINE_STAGES, SYN), centre=True)
-        carried = ants.apply_transforms(
-            fixed,
-            from_array(ants, mask.data, mask.affine),
-            [f"{prefix}1Warp.nii.gz", f"{prefix}0GenericAffine.mat"],
-        ).numpy()
-    return carried if coarse is scan else resample(carried, coarse.affine, scan.shape, scan.affine)
+    with own_folder() as folder:
+        files = {"fixed": coarse, "moving": at_least(template, float(coarse.voxel_mm.mean())), "mask": mask}
+        for name, volume in files.items():
+            write_image(volume.data, volume.affine, folder / f"{name}.nii", "scanner")
+        fixed, moving, carried = folder / "fixed.nii", folder / "moving.nii", folder / "carried.nii"
+        run_registration(fixed, moving, (*AFFINE_STAGES, SYN), f"{folder}/", centre=True, seed=seed)
+        transforms = ("-t", folder / "1Warp.nii.gz", "-t", folder / "0GenericAffine.mat")
+        run("antsApplyTransforms", "-d", 3, "-i", folder / "mask.nii", "-r", fixed, *transforms, "-o", carried)
+        found = read_volume(carried).data
+    return found if coarse is scan else resample(found, coarse.affine, scan.shape, scan.affine)
 
 
 def largest_solid(mask: np.ndarray) -> np.ndarray:

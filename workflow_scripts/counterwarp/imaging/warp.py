@@ -7,8 +7,8 @@ import nibabel as nib
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from counterwarp.imaging.ants import Stage, from_array, own_folder, run_registration, start
-from counterwarp.imaging.io import read_volume, write_sidecar
+from counterwarp.imaging.ants import Stage, own_folder, run_registration
+from counterwarp.imaging.io import write_sidecar
 from counterwarp.imaging.resample import blur
 
 # Brain to brain, after the affine: mutual information, down to the template's own voxels.
@@ -71,13 +71,10 @@ def register_nonlinear(
         warp_sidecar, inverse_sidecar: their JSON.
         seed: of the registration.
     """
-    scan, target = read_volume(path), read_volume(template)
-    ants = start(seed)
-    with own_folder() as prefix:
-        fixed, moving = (from_array(ants, volume.data, volume.affine) for volume in (target, scan))
-        run_registration(ants, prefix, fixed, moving, (SYN,), centre=False)
-        shutil.copyfile(f"{prefix}0Warp.nii.gz", warp)
-        shutil.copyfile(f"{prefix}0InverseWarp.nii.gz", inverse)
+    with own_folder() as folder:
+        run_registration(template, path, (SYN,), f"{folder}/", centre=False, seed=seed)
+        shutil.copyfile(folder / "0Warp.nii.gz", warp)
+        shutil.copyfile(folder / "0InverseWarp.nii.gz", inverse)
     for file, way in (
         (warp_sidecar, "brings images of the scan to the template"),
         (inverse_sidecar, "brings images of the template to the scan"),
