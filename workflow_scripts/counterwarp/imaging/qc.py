@@ -38,8 +38,8 @@ def measure(
 
     Returns:
         mask_litres; template_correlation (inside the template's mask, both blurred); warnings and flags (lists of
-        sentences); and, where the truth is known, mask_dice, landmark_error_mm and landmark_error_voxels (mean over the template's
-        brain, in the scanner's space), else None.
+        sentences); and, where the truth is known, mask_dice, landmark_error_mm and landmark_error_voxels (mean over
+        the template's brain, in the scanner's space), else None.
     """
     brain, moved, target = read_volume(mask), read_volume(preprocessed), read_volume(template)
     inside = read_volume(template_mask)
