@@ -10,7 +10,7 @@ from counterwarp.imaging.io import Volume, read_sidecar, read_volume
 from counterwarp.imaging.resample import FWHM_PER_SD
 
 # Outside of these a human should look: adult brains with their ventricles, and what a good affine reaches.
-LITRES = (0.9, 2.5)
+LITRES = (0.9, 2.7)
 LOWEST_CORRELATION = 0.75
 BLUR_MM = 8.0
 
