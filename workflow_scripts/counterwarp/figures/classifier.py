@@ -72,7 +72,7 @@ def _draw_intervals(axes, scores: pd.DataFrame, seeds: list) -> None:
             row = _score(scores, seed, metric)
             y = place + 0.5 * (number - (len(seeds) - 1) / 2) / max(len(seeds), 1)
             axes.plot([row.low, row.high], [y, y], color="#0072B2", linewidth=2)
-            axes.plot(row.value, y, "o", color="#0072B2", markersize=5)
+            axes.plot(row.value, y, "o", color="#0072B2", markersize=5, clip_on=False)
         first = _score(scores, seeds[0], metric)
         axes.text(1.03, place, f"{first.value:.2f} [{first.low:.2f}, {first.high:.2f}]", va="center", clip_on=False)
     axes.axvline(0.5, color=GREY, linestyle=":", linewidth=1)
