@@ -14,6 +14,8 @@ SETTINGS = {
     "dropout": 0.0,
     "flip": False,
     "shift_voxels": 0,
+    "intensity": 0.0,
+    "label_smoothing": 0.0,
     "learning_rate": 0.01,
     "weight_decay": 0.0,
     "batch_size": 4,
@@ -63,7 +65,7 @@ def test_the_network_returned_is_that_of_the_chosen_epoch(tmp_path):
 
 def test_the_same_seed_gives_the_same_network(tmp_path):
     pack = read_pack(*write_pack(tmp_path))
-    settings = SETTINGS | {"epochs": 2, "flip": True, "shift_voxels": 1, "dropout": 0.3}
+    settings = SETTINGS | {"epochs": 2, "flip": True, "shift_voxels": 1, "intensity": 0.2, "dropout": 0.3}
 
     def train(seed, name):
         torch.manual_seed(seed)
@@ -86,6 +88,33 @@ def test_augmentation_mirrors_the_first_axis_and_shifts_by_whole_voxels():
     allowed = [image[0].roll((a, b), (1, 2)) for a in (-1, 0, 1) for b in (-1, 0, 1)]
     assert all(any(torch.equal(one, candidate) for candidate in allowed) for one in moved)
     assert len({tuple(one.flatten().tolist()) for one in moved}) == 9
+
+
+def test_augmentation_gives_each_image_its_own_gain_and_offset():
+    torch.manual_seed(4)
+    image = torch.tensor([-1.0, 0.0, 1.0]).reshape(1, 1, 1, 3)
+    changed = augment(image.expand(400, -1, -1, -1), flip=False, shift_voxels=0, intensity=0.2)[:, 0, 0]
+    offset, gain = changed[:, 1], (changed[:, 2] - changed[:, 0]) / 2
+    torch.testing.assert_close(changed[:, 2], gain + offset)
+    assert offset.mean().item() == pytest.approx(0, abs=0.03)
+    assert gain.mean().item() == pytest.approx(1, abs=0.03)
+    assert offset.std().item() == pytest.approx(0.2, rel=0.15)
+    assert gain.std().item() == pytest.approx(0.2, rel=0.15)
+
+
+def test_smoothed_labels_keep_the_logits_small(tmp_path):
+    pack = read_pack(*write_pack(tmp_path))
+    rows = pack.rows("train")
+
+    def largest(smoothing):
+        torch.manual_seed(1)
+        settings = SETTINGS | {"label_smoothing": smoothing, "epochs": 40}
+        network, _ = train_classifier(pack, settings, torch.device("cpu"), tmp_path / f"{smoothing}")
+        return logits(network, pack.tensor(rows)).abs().median().item()
+
+    # The loss is least where sigmoid(logit) is 1 - 0.2, at a logit of log 4 = 1.39.
+    assert largest(0.2) == pytest.approx(1.39, abs=0.5)
+    assert largest(0.0) > 3
 
 
 def test_a_subject_in_two_splits_is_refused(tmp_path):

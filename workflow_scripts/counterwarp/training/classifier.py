@@ -80,8 +80,9 @@ def _epoch(network: Classifier, optimiser, images: Tensor, patients: Tensor, set
         batches = batches[:-1]
     total = 0.0
     for batch in batches:
-        moved = augment(images[batch], settings["flip"], settings["shift_voxels"])
-        loss = binary_cross_entropy_with_logits(network(moved), patients[batch])
+        moved = augment(images[batch], settings["flip"], settings["shift_voxels"], settings["intensity"])
+        target = patients[batch] * (1 - 2 * settings["label_smoothing"]) + settings["label_smoothing"]
+        loss = binary_cross_entropy_with_logits(network(moved), target)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -89,14 +90,16 @@ def _epoch(network: Classifier, optimiser, images: Tensor, patients: Tensor, set
     return total
 
 
-def augment(images: Tensor, flip: bool, shift_voxels: int) -> Tensor:
-    """Mirror each image along its first spatial axis (left-right in MNI152) half of the time, and shift it.
+def augment(images: Tensor, flip: bool, shift_voxels: int, intensity: float = 0.0) -> Tensor:
+    """Mirror, shift and scale each image of a batch at random.
 
     Args:
         images: (batch, 1, *grid).
-        flip: whether to mirror at all.
+        flip: whether half of the images are mirrored along their first spatial axis (left-right in MNI152).
         shift_voxels: largest shift along each axis, in whole voxels; the border wraps around, where there is only
             background.
+        intensity: sd of the gain (about 1) and of the offset (about 0) that each image gets; the z-score of a whole
+            brain depends on how much fluid is in it, and the classifier is to look at shape.
     """
     if flip:
         mirrored = torch.rand(len(images)) < 0.5
@@ -105,6 +108,9 @@ def augment(images: Tensor, flip: bool, shift_voxels: int) -> Tensor:
         axes = list(range(1, images.dim() - 1))
         shifts = torch.randint(-shift_voxels, shift_voxels + 1, (len(images), len(axes))).tolist()
         images = torch.stack([image.roll(shift, axes) for image, shift in zip(images, shifts, strict=True)])
+    if intensity:
+        gain, offset = intensity * torch.randn(2, len(images), *[1] * (images.dim() - 1), device=images.device)
+        images = (1 + gain) * images + offset
     return images
 
 
