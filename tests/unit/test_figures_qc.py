@@ -31,4 +31,4 @@ def test_pictures_are_copied_smaller_and_failed_scans_get_a_card(tmp_path):
     save_pictures(table, {scan: tmp_path / "picture.png" for scan in RECORDS}, tmp_path / "qc", most=1)
     found = sorted(str(path.relative_to(tmp_path / "qc")) for path in (tmp_path / "qc").rglob("*.jpg"))
     assert found == ["failed/sub-3.jpg", "flagged/sub-2.jpg", "passed/sub-1.jpg"]
-    assert Image.open(tmp_path / "qc/passed/sub-1.jpg").size == (1200, 400)
+    assert Image.open(tmp_path / "qc/passed/sub-1.jpg").size == (1000, 333)

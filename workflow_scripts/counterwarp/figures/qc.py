@@ -7,7 +7,7 @@ import pandas as pd
 
 STATES = ("failed", "flagged", "passed")
 # Wide enough to judge a contour by, small enough that hundreds of scans fit into one report.
-WIDTH = 1200
+WIDTH = 1000
 
 
 def qc_table(records: dict[str, dict], failed: dict[str, str]) -> pd.DataFrame:
@@ -56,7 +56,7 @@ def save_pictures(table: pd.DataFrame, pictures: dict[str, Path], folder: Path, 
             with Image.open(pictures[row.scan]) as picture:
                 picture = picture.convert("RGB")
                 picture.thumbnail((WIDTH, 10 * WIDTH))
-                picture.save(target, quality=80, optimize=True)
+                picture.save(target, quality=75, optimize=True)
 
 
 def _save_card(text: str, path: Path) -> None:
