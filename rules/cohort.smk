@@ -1,28 +1,3 @@
-def scan_settings(wildcards):
-    """What the simulation of one scan depends on, and nothing else: another subject's age is no reason to rerun."""
-    scan, demo = SCANS.loc[wildcards.scan], config["cohort"]["demo"]
-    return {
-        "seed": config["cohort"]["seed"],
-        "subject": scan.subject,
-        "session": scan.session,
-        "age": float(scan.age),
-        "sex": scan.sex,
-        "severity": float(scan.severity),
-        "mean_severity": demo["severity"],
-        **{name: demo[name] for name in ("age_effect", "voxel_mm", "anatomy_mm", "noise")},
-    }
-
-
-def every_subject(pattern):
-    return expand(pattern, subject=sorted(SCANS.subject.unique()))
-
-
-def cohort_files(wildcards):
-    if config["cohort"]["source"] != "demo":
-        return SCANS.path
-    return [*every_scan("<truth>_truth.json"), *rules.bids_tables.output]
-
-
 rule cohort:
     input:
         cohort_files,

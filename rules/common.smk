@@ -36,7 +36,7 @@ def index_cohort():
         return read(results / "scans.tsv")
     try:
         check_config(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
-        scans = index(config["cohort"], str(results / "bids"))
+        scans = index(config["cohort"], str(results / "bids"), config["roi"]["covariates"])
     except ConfigError as error:
         raise WorkflowError(f"Nothing was started. Correct this first:\n{error}")
     write_if_changed(scans, results / "scans.tsv")
@@ -53,3 +53,33 @@ def every_scan(pattern, **wanted):
     for column, value in wanted.items():
         scans = scans[scans[column] == value]
     return expand(workflow.pathvars.apply(pattern), zip, scan=scans.scan, folder=scans.folder)
+
+
+def scan_settings(wildcards):
+    """What the simulation of one scan depends on, and nothing else: another subject's age is no reason to rerun."""
+    scan, demo = SCANS.loc[wildcards.scan], config["cohort"]["demo"]
+    return {
+        "seed": config["cohort"]["seed"],
+        "subject": scan.subject,
+        "session": scan.session,
+        "age": float(scan.age),
+        "sex": scan.sex,
+        "severity": float(scan.severity),
+        "mean_severity": demo["severity"],
+        **{name: demo[name] for name in ("age_effect", "voxel_mm", "anatomy_mm", "noise")},
+    }
+
+
+def every_subject(pattern):
+    return expand(pattern, subject=sorted(SCANS.subject.unique()))
+
+
+def cohort_files(wildcards):
+    if config["cohort"]["source"] != "demo":
+        return SCANS.path
+    return [*every_scan("<truth>_truth.json"), *rules.bids_tables.output]
+
+
+def exported(name):
+    """A derivative of every scan, on the network's grid, by the simulator chosen for it."""
+    return every_scan(f"<scan>_space-MNI152_res-network_desc-{config['explain']['derivatives']}_{name}")

@@ -1,8 +1,3 @@
-def exported(name):
-    """A derivative of every scan, on the network's grid, by the simulator chosen for it."""
-    return every_scan(f"<scan>_space-MNI152_res-network_desc-{config['explain']['derivatives']}_{name}")
-
-
 rule explain:
     input:
         expand(

@@ -113,6 +113,15 @@ def test_table_source_keeps_ids_as_text(tmp_path):
     assert sources.index(cohort(tmp_path / "scans.csv", "table"), "").subject.tolist() == scans.subject.tolist()
 
 
+def test_a_covariate_that_no_column_holds_is_named(tmp_path):
+    scans = people()
+    for name in scans.path:
+        (tmp_path / name).write_bytes(b"x")
+    scans.to_csv(tmp_path / "scans.csv", index=False)
+    with pytest.raises(ConfigError, match="no column 'site'"):
+        sources.index(cohort(tmp_path / "scans.csv", "table"), "", ["age", "site"])
+
+
 def test_bids_source_reads_mixed_sessions_and_reports_what_does_not_match(tmp_path):
     rows = people()
     for i, row in enumerate(rows.itertuples()):

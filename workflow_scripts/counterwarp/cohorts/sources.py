@@ -1,33 +1,40 @@
 """Where scans come from: the demo, a BIDS dataset, or a table of images."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from counterwarp.cohorts import table
+from counterwarp.cohorts.participants import draw_participants
 from counterwarp.errors import ConfigError
 
 COLUMNS = ("subject", "session", "path", "group", "age", "sex")
 
 
-def index(cohort: dict, bids_folder: str) -> pd.DataFrame:
+def index(cohort: dict, bids_folder: str, covariates: Sequence[str] = ()) -> pd.DataFrame:
     """The validated table of scans of the configured source.
 
     Args:
         cohort: the section `cohort` of the configuration.
         bids_folder: where the demo's images are, or will be, simulated.
+        covariates: columns that the regional model needs.
 
     Raises:
         ConfigError: with every problem found.
     """
     make = {"demo": _demo, "bids": _bids, "table": _table}[cohort["source"]]
     scans = make(cohort, bids_folder)
+    problems = [
+        f"roi.covariates: no column {name!r} in the table of scans; it has {', '.join(scans.columns)}"
+        for name in covariates
+        if name not in scans
+    ]
+    scans = _raise_with_rows(scans, problems)
     return table.finish(scans, cohort["validation_share"], cohort["test_share"], cohort["seed"])
 
 
 def _demo(cohort: dict, bids_folder: str) -> pd.DataFrame:
-    from counterwarp.cohorts.participants import draw_participants
-
     scans = draw_participants(cohort["demo"], cohort["seed"])
     names = [f"sub-{row.subject}/ses-{row.session}" for row in scans.itertuples()]
     scans["path"] = [f"{bids_folder}/{name}/anat/{name.replace('/', '_')}_T1w.nii.gz" for name in names]
