@@ -3,10 +3,33 @@ rule roi:
         "<results>/tables/regions.tsv",
 
 
+rule tissue_priors:
+    input:
+        template_mask="<template>/brain_mask.nii.gz",
+    output:
+        CSF="<template>/label-CSF_probseg.nii.gz",
+        GM="<template>/label-GM_probseg.nii.gz",
+        WM="<template>/label-WM_probseg.nii.gz",
+    log:
+        "<logs>/tissue_priors.log",
+    cache: True
+    conda:
+        "../envs/roi.yaml"
+    params:
+        code=digest("tissue_priors"),
+        resolution_mm=config["preprocess"]["resolution_mm"],
+    script:
+        "../workflow_scripts/tissue_priors.py"
+
+
 rule segment:
     input:
         image=rules.register.output.image,
         mask=rules.register.output.mask,
+        inverse=rules.syn.output.inverse,
+        prior_CSF=rules.tissue_priors.output.CSF,
+        prior_GM=rules.tissue_priors.output.GM,
+        prior_WM=rules.tissue_priors.output.WM,
     output:
         CSF="<scan>_space-MNI152_label-CSF_probseg.nii.gz",
         GM="<scan>_space-MNI152_label-GM_probseg.nii.gz",
@@ -20,7 +43,7 @@ rule segment:
         "../envs/roi.yaml"
     params:
         code=digest("segment"),
-        roles="segmented: image, inside: mask",
+        roles="segmented: image, inside: mask, guided by: the priors",
     script:
         "../workflow_scripts/segment.py"
 

@@ -6,6 +6,10 @@ from counterwarp.workflow import scan_step
 scan_step(
     snakemake,
     lambda inputs, outputs: segment(
-        inputs.image, inputs.mask, {tissue: getattr(outputs, tissue) for tissue in TISSUES}
+        inputs.image,
+        inputs.mask,
+        inputs.inverse,
+        {tissue: getattr(inputs, f"prior_{tissue}") for tissue in TISSUES},
+        {tissue: getattr(outputs, tissue) for tissue in TISSUES},
     ),
 )

@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from counterwarp.cohorts.demo import ScanSettings, write_phantom, write_scan, write_templates
-from counterwarp.imaging.io import read_sidecar, read_volume
+from counterwarp.imaging.io import Volume, read_sidecar, read_volume
 from counterwarp.imaging.normalise import normalise
 from counterwarp.imaging.qc import correlation, dice, landmark_error, measure, same_order
-from counterwarp.imaging.warp import carry, read_field
+from counterwarp.imaging.segment import TISSUES, carried_priors, write_priors
+from counterwarp.imaging.warp import Field, carry, read_field
 
 CODE = Path(__file__).parents[2] / "workflow_scripts"
 REGIONS = {"lateral_ventricle": 0.9, "hippocampus": -0.45}
@@ -39,7 +40,9 @@ register_nonlinear(
     to + "preproc.nii.gz", source + "brain_T1w.nii.gz",
     *at("warp.nii.gz", "inverse.nii.gz", "warp.json", "inverse.json"), 1,
 )
-segment(*at("preproc.nii.gz", "moved.nii.gz"), {t: to + t + ".nii.gz" for t in ("CSF", "GM", "WM")})
+tissues = ("CSF", "GM", "WM")
+priors = {t: source + t + ".nii.gz" for t in tissues}
+segment(*at("preproc.nii.gz", "moved.nii.gz", "inverse.nii.gz"), priors, {t: to + t + ".nii.gz" for t in tissues})
 """
 
 
@@ -59,6 +62,7 @@ def source(tmp_path_factory) -> Path:
     write_phantom(REGIONS, str(folder / "phantom.npz"))
     images = [str(folder / f"{name}.nii.gz") for name in TEMPLATES]
     write_templates(4.0, REGIONS, *images, str(folder / "parcellation.tsv"))
+    write_priors(str(folder / "brain_mask.nii.gz"), 4.0, {t: str(folder / f"{t}.nii.gz") for t in TISSUES})
     settings = ScanSettings(5, "001", "1", 70.0, "F", 0.0, 1.0, 0.1, 4.0, 3.0, 0.02)
     files = [str(folder / name) for name in ("scan.nii.gz", "logjacobian.nii.gz", "true_mask.nii.gz", "truth.json")]
     write_scan(settings, str(folder / "phantom.npz"), *files)
@@ -119,13 +123,32 @@ def test_syn_brings_the_brain_closer_to_the_template_and_the_template_closer_to_
 
 
 def test_the_tissues_share_each_voxel_of_the_brain(source, done):
-    shares = {name: read_volume(done / f"{name}.nii.gz").data for name in ("CSF", "GM", "WM")}
+    shares = {name: read_volume(done / f"{name}.nii.gz").data for name in TISSUES}
     brain, mask = read_volume(done / "preproc.nii.gz").data, read_volume(done / "moved.nii.gz").data > 0.5
     total = sum(shares.values())
     np.testing.assert_allclose(total[mask], 1, atol=1e-5)
     assert not total[~mask].any()
     means = [(brain * share).sum() / share.sum() for share in shares.values()]
     assert means == sorted(means)
+
+
+def test_the_tissues_of_the_template_are_where_its_signal_says(source):
+    template = read_volume(source / "brain_T1w.nii.gz").data
+    shares = [read_volume(source / f"{name}.nii.gz").data for name in TISSUES]
+    np.testing.assert_allclose(sum(shares)[read_volume(source / "brain_mask.nii.gz").data > 0.5], 1, atol=0.05)
+    means = [(template * share).sum() / share.sum() for share in shares]
+    assert means == sorted(means)
+
+
+def test_carried_priors_follow_the_field_and_none_is_zero():
+    grid = np.eye(4)
+    half = np.zeros((3, 8, 8, 8), np.float32)
+    half[0, :4] = half[1, 4:] = 1
+    field = Field(np.zeros((8, 8, 8, 3), np.float32), grid)
+    priors = carried_priors([Volume(share, grid) for share in half], field)
+    np.testing.assert_allclose(priors.sum(0), 1, rtol=1e-6)
+    np.testing.assert_allclose(priors[:, 2, 4, 4], np.array([1.01, 0.01, 0.01]) / 1.03, rtol=1e-6)
+    np.testing.assert_allclose(priors[:, 6, 4, 4], np.array([0.01, 1.01, 0.01]) / 1.03, rtol=1e-6)
 
 
 def test_the_preprocessed_scan_fits_the_network_and_its_quality_is_measured(source, done, tmp_path):

@@ -8,8 +8,7 @@ from counterwarp.imaging.bias import correct_bias
 from counterwarp.imaging.conform import conform
 from counterwarp.imaging.io import read_sidecar, read_volume, write_image
 from counterwarp.imaging.qc import dice
-from counterwarp.imaging.register import at_least
-from counterwarp.imaging.resample import resample
+from counterwarp.imaging.resample import at_least, resample
 from counterwarp.imaging.strip import largest_solid, strip
 from scipy.ndimage import binary_closing
 

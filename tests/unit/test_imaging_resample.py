@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from counterwarp.imaging.resample import blur, corners, resample, resample_inside, shear
+from counterwarp.imaging.io import Volume
+from counterwarp.imaging.resample import at_least, blur, corners, resample, resample_inside, shear
 
 SLOPE = np.broadcast_to(np.arange(10, dtype=np.float32).reshape(10, 1, 1), (10, 8, 6)).copy()
 
@@ -69,6 +70,14 @@ def test_nothing_from_outside_the_mask_is_mixed_in():
     np.testing.assert_allclose(values[inside], 7, rtol=1e-5)
     assert not values[~inside].any()
     assert inside.sum() * 27 == pytest.approx(mask.sum(), rel=0.4)
+
+
+def test_only_edges_that_are_too_short_become_longer():
+    volume = Volume(np.random.default_rng(0).random((20, 20, 10), np.float32), np.diag([1.0, 1, 3, 1]))
+    coarse = at_least(volume, 2.0)
+    np.testing.assert_allclose(coarse.voxel_mm, [2, 2, 3])
+    assert coarse.shape == (10, 10, 10)
+    assert at_least(coarse, 2.0) is coarse
 
 
 def test_shear_is_the_cosine_between_axes():

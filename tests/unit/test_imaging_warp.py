@@ -70,6 +70,17 @@ def test_a_field_moves_an_image_as_ants_does(tmp_path):
     np.testing.assert_allclose(ours[inside], read_volume(moved).data[inside], atol=1e-3)
 
 
+def test_a_field_on_a_finer_grid_is_interpolated_and_goes_on_beyond_its_border():
+    coarse = field_of()
+    coarse.displacement[..., 0] = np.arange(SHAPE[0]).reshape(-1, 1, 1)
+    fine = np.diag([1.5, 1.5, 1.5, 1])
+    fine[:3, 3] = AFFINE[:3, 3]
+    found = coarse.on((40, 36, 40), fine).displacement
+    np.testing.assert_allclose(found[:31, 5, 5, 0], np.arange(31) / 2, atol=1e-5)
+    np.testing.assert_allclose(found[31:, 5, 5, 0], 15)
+    assert coarse.on(SHAPE, AFFINE) is coarse
+
+
 def test_a_map_keeps_its_value_however_the_field_stretches():
     """A field that doubles all lengths changes no value of a constant map."""
     stretch = Field((-0.5 * world(SHAPE, AFFINE)).astype(np.float32), AFFINE)

@@ -31,7 +31,8 @@ def group_map(
         )
     arrays = np.load(maps, mmap_mode="r")
     mask = read_volume(template_mask)
-    mean = mean_map(((arrays[row], read_field(warp)) for row, warp in zip(rows, warps, strict=True)), affine)
+    fields = (read_field(warp).on(mask.shape, mask.affine) for warp in warps)
+    mean = mean_map(((arrays[row], field) for row, field in zip(rows, fields, strict=True)), affine)
     write_image(mean * (mask.data > 0.5), mask.affine, output, "MNI152")
 
 

@@ -29,8 +29,11 @@ def region_volumes(scans: Iterable[dict[str, str]], parcellation: str, table: st
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(COLUMNS)
         for scan in scans:
-            tissues = {name: read_volume(scan[name]).data for name in {region["tissue"] for region in regions}}
-            volumes = measure(labels.data, labels.affine, read_field(scan["inverse"]), tissues, regions)
+            tissues = {name: read_volume(scan[name]) for name in {region["tissue"] for region in regions}}
+            grid = next(iter(tissues.values()))
+            inverse = read_field(scan["inverse"]).on(grid.shape, grid.affine)
+            shares = {name: tissue.data for name, tissue in tissues.items()}
+            volumes = measure(labels.data, labels.affine, inverse, shares, regions)
             for region, volume in zip(regions, volumes, strict=True):
                 writer.writerow([scan["scan"], scan["subject"], region["name"], region["tissue"], f"{volume:.4f}"])
 

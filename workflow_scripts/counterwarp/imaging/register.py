@@ -6,7 +6,7 @@ import numpy as np
 
 from counterwarp.imaging.ants import Stage, own_folder, read_world_matrix, run_registration
 from counterwarp.imaging.io import Volume, read_volume, write_image, write_sidecar
-from counterwarp.imaging.resample import resample
+from counterwarp.imaging.resample import at_least, resample
 
 WORKING_MM = 2.0
 _METRIC = "MI[{fixed},{moving},1,32,Regular,0.25]"
@@ -93,14 +93,3 @@ def to_grid(scan: Volume, mask: Volume, target: Volume, world: np.ndarray) -> tu
     inside = resample(mask.data, mask.affine, target.shape, target.affine, world) >= 0.5
     moved = resample(scan.data, scan.affine, target.shape, target.affine, world, order=3)
     return np.where(inside, np.maximum(moved, 0), 0), inside
-
-
-def at_least(volume: Volume, edge_mm: float) -> Volume:
-    """The volume itself, or resampled so that no voxel edge is shorter than `edge_mm`."""
-    edges = volume.voxel_mm
-    if edges.min() >= 0.95 * edge_mm:
-        return volume
-    steps = np.maximum(edge_mm / edges, 1)
-    shape = tuple(int(n) for n in np.maximum(np.floor((np.array(volume.shape) - 1) / steps) + 1, 2))
-    affine = volume.affine @ np.diag([*steps, 1])
-    return Volume(resample(volume.data, volume.affine, shape, affine), affine)

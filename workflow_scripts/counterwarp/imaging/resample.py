@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.ndimage import affine_transform, gaussian_filter
 
+from counterwarp.imaging.io import Volume
+
 FWHM_PER_SD = 2 * np.sqrt(2 * np.log(2))
 
 
@@ -79,3 +81,14 @@ def corners(shape: tuple[int, int, int], affine: np.ndarray) -> np.ndarray:
     """World position of the eight corner voxels' centres, (8, 3) mm."""
     ends = np.stack(np.meshgrid(*[(0, n - 1) for n in shape], indexing="ij"), -1).reshape(-1, 3)
     return ends @ affine[:3, :3].T + affine[:3, 3]
+
+
+def at_least(volume: Volume, edge_mm: float) -> Volume:
+    """The volume itself, or resampled so that no voxel edge is shorter than `edge_mm`."""
+    edges = volume.voxel_mm
+    if edges.min() >= 0.95 * edge_mm:
+        return volume
+    steps = np.maximum(edge_mm / edges, 1)
+    shape = tuple(int(n) for n in np.maximum(np.floor((np.array(volume.shape) - 1) / steps) + 1, 2))
+    affine = volume.affine @ np.diag([*steps, 1])
+    return Volume(resample(volume.data, volume.affine, shape, affine), affine)

@@ -1,35 +1,59 @@
-"""Tissues of a brain: Atropos (Avants 2011) started from k-means, in the order of their signal on T1."""
+"""Tissues of a brain: Atropos (Avants 2011), guided by the template's tissues carried to the scan."""
 
 import numpy as np
 
+from counterwarp.cohorts.phantom import mni152
 from counterwarp.imaging.ants import own_folder, run
-from counterwarp.imaging.io import read_volume, write_image
+from counterwarp.imaging.io import Volume, read_volume, write_image
+from counterwarp.imaging.warp import Field, carry, read_field
 
 TISSUES = ("CSF", "GM", "WM")
+# Of the carried tissues against the scan's signal. Without them Atropos takes the bright cortex of the cerebellum for
+# white matter.
+PRIOR_WEIGHT = 0.5
+# No tissue is impossible anywhere.
+LEAST = 0.01
 
 
-def segment(path: str, mask: str, outputs: dict[str, str]) -> None:
-    """Write the probability of each tissue, 0 to 1, on the scan's grid.
+def write_priors(template_mask: str, resolution_mm: float, outputs: dict[str, str]) -> None:
+    """Write the probability of each tissue in MNI152 (nilearn's maps; CSF is the rest of the brain).
 
     Args:
-        path, mask: the preprocessed brain in MNI152 and its mask.
+        template_mask: brain mask of the template, whose grid is that of `cohorts.phantom.mni152` at `resolution_mm`.
+        resolution_mm: voxel edge.
         outputs: file of each of CSF, GM and WM.
     """
-    brain = read_volume(path)
-    inside = read_volume(mask).data > 0.5
-    with own_folder() as folder:
-        # Atropos does not know ANTs' seed: -r 0 makes it draw the same numbers each time.
-        results = f"[{folder}/labels.nii,{folder}/share%d.nii]"
-        start = ("-i", "KMeans[3]", "-m", "[0.1,1x1x1]", "-c", "[5,0]", "-r", 0)
-        run("Atropos", "-d", 3, "-a", path, "-x", mask, *start, "-o", results)
-        found = [read_volume(folder / f"share{i}.nii").data for i in (1, 2, 3)]
-    for tissue, share in zip(TISSUES, in_order_of_signal(brain.data, inside, found), strict=True):
+    brain = read_volume(template_mask)
+    inside = brain.data > 0.5
+    grey, white = (mni152(name, resolution_mm).get_fdata(dtype=np.float32) * inside for name in ("gm", "wm"))
+    for tissue, share in zip(TISSUES, (np.clip(inside - grey - white, 0, 1), grey, white), strict=True):
         write_image(share, brain.affine, outputs[tissue], "MNI152")
 
 
-def in_order_of_signal(data: np.ndarray, inside: np.ndarray, shares: list[np.ndarray]) -> list[np.ndarray]:
-    """The shares of three tissues sorted from the darkest to the brightest; they sum to 1 inside, 0 outside."""
-    means = [float((data * share)[inside].sum() / share[inside].sum()) for share in shares]
-    total = np.sum(shares, axis=0)
-    weight = np.where(inside & (total > 0), 1 / np.maximum(total, 1e-6), 0)
-    return [(shares[i] * weight).astype(np.float32) for i in np.argsort(means)]
+def segment(path: str, mask: str, inverse: str, priors: dict[str, str], outputs: dict[str, str]) -> None:
+    """Write the probability of each tissue, 0 to 1, on the scan's grid; they sum to 1 in the mask and are 0 outside.
+
+    Args:
+        path, mask: the preprocessed brain in MNI152 and its mask.
+        inverse: field that brings images of the template to the scan.
+        priors: probability of each of CSF, GM and WM in the template.
+        outputs: file of each.
+    """
+    inside = read_volume(mask)
+    field = read_field(inverse).on(inside.shape, inside.affine)
+    with own_folder() as folder:
+        for number, share in enumerate(carried_priors([read_volume(priors[tissue]) for tissue in TISSUES], field), 1):
+            write_image(share, inside.affine, folder / f"prior{number}.nii", "MNI152")
+        guide = f"PriorProbabilityImages[3,{folder}/prior%d.nii,{PRIOR_WEIGHT}]"
+        settings = ("-i", guide, "-m", "[0.1,1x1x1]", "-c", "[5,0]")
+        # Atropos does not know ANTs' seed: -r 0 makes it draw the same numbers each time.
+        run("Atropos", "-d", 3, "-a", path, "-x", mask, *settings, "-r", 0, "-o", f"[{folder}/l.nii,{folder}/p%d.nii]")
+        for number, tissue in enumerate(TISSUES, 1):
+            found = read_volume(folder / f"p{number}.nii").data * (inside.data > 0.5)
+            write_image(found, inside.affine, outputs[tissue], "MNI152")
+
+
+def carried_priors(priors: list[Volume], field: Field) -> np.ndarray:
+    """The priors on the scan's grid, (tissues, x, y, z); they sum to 1 and none is 0."""
+    shares = np.stack([carry(prior.data, prior.affine, field) for prior in priors]) + LEAST
+    return shares / shares.sum(0)

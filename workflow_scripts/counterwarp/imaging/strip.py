@@ -6,8 +6,8 @@ from scipy.ndimage import binary_fill_holes, label
 from counterwarp.errors import ScanError
 from counterwarp.imaging.ants import Stage, own_folder, run, run_registration
 from counterwarp.imaging.io import Volume, read_volume, write_image, write_sidecar
-from counterwarp.imaging.register import AFFINE_STAGES, at_least
-from counterwarp.imaging.resample import resample
+from counterwarp.imaging.register import AFFINE_STAGES
+from counterwarp.imaging.resample import at_least, resample
 
 # Finer voxels cost minutes and do not move the edge of the mask.
 WORKING_MM = 2.0
