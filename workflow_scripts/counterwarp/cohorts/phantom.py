@@ -163,8 +163,10 @@ def _disease_velocity(log_changes: tuple[tuple[str, float], ...], blur_mm: float
         if not members:
             known = sorted({row["structure"] for row in table if row["structure"]})
             raise ValueError(f"cohort.demo.regions: no structure {structure!r}; the demo has {', '.join(known)}")
-        wanted[np.isin(labels, members)] = change
-    wanted = gaussian_filter(wanted, blur_mm / HEAD.voxel_mm)
+        inside = np.isin(labels, members)
+        blurred = gaussian_filter(inside.astype(float), blur_mm / HEAD.voxel_mm)
+        # The blur spreads the change over the structure's edge; the structure itself is to change as asked.
+        wanted += change * blurred / blurred[inside].mean()
     wanted[~standard.brain] = 0
     # What the structures gain the fluid around the brain loses, so that the skull stays where it is.
     rim = (distance_transform_edt(~standard.brain, sampling=HEAD.voxel_mm) <= CSF_MM) & ~standard.brain
@@ -179,7 +181,7 @@ def disease_velocity(log_changes: dict[str, float]) -> np.ndarray:
     piece of the source makes the tissue expand.
 
     Args:
-        log_changes: structure -> log of the volume's change at severity 1.
+        log_changes: structure -> log of the volume's change at severity 1, mean over the structure.
 
     Raises:
         ValueError: a structure that the demo does not have.

@@ -65,10 +65,12 @@ def _cohort(config: dict, scans: pd.DataFrame) -> str:
         )
         return (
             f"{who} were simulated by random diffeomorphic deformation of the MNI152 head [Fonov 2011], with pose, "
-            f"bias field and Rician noise; the disease changes the logarithm of the volume of {regions} at severity "
-            "1, and every scan's true map is known"
+            f"bias field and Rician noise; the disease changes the mean logarithm of the volume of {regions} at "
+            "severity 1, and every scan's true map is known"
         )
-    return f"{who} were indexed from a BIDS dataset [Gorgolewski 2016]"
+    if config["cohort"]["source"] == "bids":
+        return f"{who} were indexed from a BIDS dataset [Gorgolewski 2016]"
+    return f"{who} were read from a table"
 
 
 def _preprocess(config: dict, scans: pd.DataFrame) -> str:
@@ -124,7 +126,8 @@ def _roi(config: dict, scans: pd.DataFrame) -> str:
     covariates = config["roi"]["covariates"]
     given = f" with {' and '.join(covariates)} as covariates" if covariates else ""
     return (
-        "Tissue was segmented by Atropos [Avants 2011b] and regional volumes, normalised for head size, were "
+        "Tissue was segmented by Atropos [Avants 2011b], guided by the template's tissues carried to the scan, and "
+        "regional volumes, normalised for head size, were "
         f"compared between groups by two-tailed ordinary least squares{given} "
         "[Seabold 2010], with false discovery rates over the regions [Benjamini 1995]"
     )
