@@ -15,6 +15,8 @@ from counterwarp.training.classifier import augment, logits
 from counterwarp.training.pack import Pack
 
 LOG = logging.getLogger("counterwarp")
+# A classifier that knows nothing has a spread of zero; one that is right nine times in ten, of about four.
+SMALLEST_SPREAD = 1.0
 
 
 def logit_shift_loss(before: Tensor, after: Tensor, task: Tensor, delta: float) -> Tensor:
@@ -143,6 +145,8 @@ def _delta(delta: float | str, classifier: nn.Module, controls: Tensor, patients
         return float(delta)
     spread = (logits(classifier, patients).mean() - logits(classifier, controls).mean()).item()
     LOG.info("delta is %.2f, the difference between the groups' mean logits in training", spread)
+    if spread < SMALLEST_SPREAD:
+        LOG.warning("the classifier hardly tells the groups apart: what explains it will mean little")
     return spread
 
 
