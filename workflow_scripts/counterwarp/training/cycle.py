@@ -20,7 +20,7 @@ SMALLEST_SPREAD = 1.0
 
 
 def logit_shift_loss(before: Tensor, after: Tensor, task: Tensor, delta: float) -> Tensor:
-    """mean of max(p(X) - p(X^), -delta) over injections, max(p(Y^) - p(Y), -delta) over removals  (eq. 1 and 2).
+    """mean of max(p(X) - p(X^), -delta) over injections, max(p(Y^) - p(Y), -delta) over removals  (eq. 1).
 
     Args:
         before, after: (batch,), logits of the images and of the simulated images.
