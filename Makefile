@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-RUN := PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/snakemake --cores all --keep-going
+RUN := PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/snakemake --cores all --keep-going --scheduler greedy
 REPORT := results/demo/report.html
 
 .PHONY: demo test lint bench lock

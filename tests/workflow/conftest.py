@@ -1,6 +1,7 @@
 """Run the workflow as a user does, in a folder of its own."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -47,8 +48,8 @@ class Workflow:
 
     def rules_to_run(self, *arguments) -> set[str]:
         """The rules that a dry run would start, without the named targets."""
-        lines = self.run("--dry-run", "--quiet", "host", *arguments).splitlines()
-        return {line.split()[1].rstrip(":") for line in lines if line.startswith(("rule ", "localrule "))} - TARGETS
+        text = self.run("--dry-run", *arguments)
+        return set(re.findall(r"^\s*(?:local)?rule (\w+):", text, re.MULTILINE)) - TARGETS
 
 
 TARGETS = {"all", "cohort", "preprocess", "train", "explain", "group", "roi", "evaluate", "report"}
