@@ -95,5 +95,5 @@ def test_one_scan_of_another_content_reruns_that_scan_and_what_follows(finished)
         text = finished.run("--dry-run", "--rerun-triggers", "mtime", "params", "input", "code")
     finally:
         shutil.move(kept, scan)
-    again = set(re.findall(r"scan=(sub-\w+)", text))
+    again = set(re.findall(r"scan=(sub-[\w-]+)", text))
     assert again == {"sub-002_ses-01"}
