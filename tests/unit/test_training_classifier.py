@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from counterwarp.errors import CounterwarpError
-from counterwarp.training.classifier import augment, logits, train_classifier
+from counterwarp.training.classifier import augment, logits, mix, train_classifier
 from counterwarp.training.pack import read_pack
 
 SETTINGS = {
@@ -16,6 +16,7 @@ SETTINGS = {
     "shift_voxels": 0,
     "intensity": 0.0,
     "label_smoothing": 0.0,
+    "mixup": 0.0,
     "learning_rate": 0.01,
     "weight_decay": 0.0,
     "batch_size": 4,
@@ -139,3 +140,16 @@ def test_subjects_keep_their_leading_zeros(tmp_path):
     table["subject"] = [f"00{i}" for i in range(len(table))]
     table.to_csv(index, sep="\t", index=False)
     assert read_pack(images, index).index["subject"][7] == "007"
+
+
+def test_mixing_pairs_gives_image_and_target_the_same_shares():
+    """Images of constant value 0 and 1 with targets 0 and 1: whatever the shares, the mixture's value is its target."""
+    torch.manual_seed(0)
+    targets = torch.arange(64) % 2 * 1.0
+    images = targets.reshape(-1, 1, 1, 1).expand(-1, 1, 4, 4)
+    mixed, mixed_targets = mix(images, targets, alpha=1.0)
+    torch.testing.assert_close(mixed.amax((1, 2, 3)), mixed_targets)
+    torch.testing.assert_close(mixed.amin((1, 2, 3)), mixed_targets)
+    assert ((mixed_targets > 0.05) & (mixed_targets < 0.95)).sum() > 15
+    same, same_targets = mix(images, targets, alpha=0.0)
+    assert same is images and same_targets is targets

@@ -82,12 +82,31 @@ def _epoch(network: Classifier, optimiser, images: Tensor, patients: Tensor, set
     for batch in batches:
         moved = augment(images[batch], settings["flip"], settings["shift_voxels"], settings["intensity"])
         target = patients[batch] * (1 - 2 * settings["label_smoothing"]) + settings["label_smoothing"]
+        moved, target = mix(moved, target, settings["mixup"])
         loss = binary_cross_entropy_with_logits(network(moved), target)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         total += loss.item() / len(batches)
     return total
+
+
+def mix(images: Tensor, targets: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+    """Mixup (Zhang et al. 2018): x = l x_i + (1 - l) x_j and likewise the target, l ~ Beta(alpha, alpha).
+
+    A classifier that is linear between images looks at all that tells the groups apart, not only at the easiest part.
+
+    Args:
+        images: (batch, channels, *grid).
+        targets: (batch,), between 0 and 1.
+        alpha: 0 leaves both as they are.
+    """
+    if not alpha:
+        return images, targets
+    share = torch.distributions.Beta(alpha, alpha).sample((len(images),)).to(images.device)
+    other = torch.randperm(len(images))
+    of_image = share.reshape(-1, *[1] * (images.dim() - 1))
+    return of_image * images + (1 - of_image) * images[other], share * targets + (1 - share) * targets[other]
 
 
 def augment(images: Tensor, flip: bool, shift_voxels: int, intensity: float = 0.0) -> Tensor:
