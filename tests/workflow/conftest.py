@@ -51,6 +51,16 @@ class Workflow:
         text = self.run("--dry-run", *arguments)
         return set(re.findall(r"^\s*(?:local)?rule (\w+):", text, re.MULTILINE)) - TARGETS
 
+    def rules_after_change(self, module: str) -> set[str]:
+        """The rules that would run were this module of the library another one."""
+        path = self.code / "workflow_scripts/counterwarp" / module
+        original = path.read_text()
+        path.write_text(original + "\n# changed\n")
+        try:
+            return self.rules_to_run()
+        finally:
+            path.write_text(original)
+
 
 TARGETS = {"all", "cohort", "preprocess", "train", "explain", "group", "roi", "evaluate", "report"}
 
