@@ -83,3 +83,9 @@ def cohort_files(wildcards):
 def exported(name):
     """A derivative of every scan, on the network's grid, by the simulator chosen for it."""
     return every_scan(f"<scan>_space-MNI152_res-network_desc-{config['explain']['derivatives']}_{name}")
+
+
+def own_classifier_files():
+    """Weights and Python file of the user's own classifier, or nothing where Counterwarp trains one."""
+    own = config["classifier"]["own"]
+    return [own["weights"], own["file"]] if own else []

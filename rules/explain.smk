@@ -30,6 +30,7 @@ rule explain_saliency:
     params:
         code=digest("explain_saliency"),
         method_code=lambda wildcards: digest(f"counterwarp/explain/{wildcards.method}"),
+        options=lambda wildcards: config["explain"].get(wildcards.method, {}),
         device=config["device"],
         threads=config["threads"],
     script:

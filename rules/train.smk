@@ -15,6 +15,7 @@ rule train_classifier:
     input:
         images="<results>/pack/images.npy",
         index="<results>/pack/index.tsv",
+        own=own_classifier_files(),
     output:
         weights="<results>/classifier/seed-{seed}/weights.safetensors",
         architecture="<results>/classifier/seed-{seed}/architecture.json",
@@ -30,7 +31,8 @@ rule train_classifier:
         mem_mb=3000,
     params:
         code=digest("train_classifier"),
-        settings=config["classifier"],
+        settings={key: value for key, value in config["classifier"].items() if key != "own"},
+        own=(config["classifier"]["own"] or {}).get("class"),
         seed=lambda wildcards: int(wildcards.seed),
         device=config["device"],
         threads=config["threads"],

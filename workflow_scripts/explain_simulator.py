@@ -3,9 +3,8 @@
 from counterwarp.explain import build
 from counterwarp.explain.outputs import write_simulation
 from counterwarp.networks import files
-from counterwarp.networks.classifier import Classifier
 from counterwarp.networks.device import prepare
-from counterwarp.networks.simulator import Simulator
+from counterwarp.networks.simulator import Simulator, TwoSimulators
 from counterwarp.training.pack import read_pack
 from counterwarp.workflow import cohort_step
 
@@ -13,8 +12,8 @@ from counterwarp.workflow import cohort_step
 def explain(inputs, outputs):
     device = prepare(snakemake.params.device, snakemake.params.threads)
     pack = read_pack(inputs.images, inputs.index)
-    classifier = files.load(Classifier, inputs.classifier_weights, inputs.classifier_architecture).to(device)
-    simulator = files.load(Simulator, inputs.weights, inputs.architecture).to(device)
+    classifier = files.load_classifier(inputs.classifier_weights, inputs.classifier_architecture).to(device)
+    simulator = files.load([Simulator, TwoSimulators], inputs.weights, inputs.architecture).to(device)
     explainer = build(snakemake.wildcards.method, classifier, simulator)
     images = pack.tensor(pack.index.index)
     simulation = explainer.simulate(images.to(device), pack.patients.to(device))

@@ -1,10 +1,12 @@
-"""Train the classifier, and write its logits of every packed scan."""
+"""Train the classifier, or take the user's own; write its logits of every packed scan."""
 
+import shutil
 from pathlib import Path
 
-from counterwarp.networks import files
+import pandas as pd
+from counterwarp.networks import files, own
 from counterwarp.networks.device import prepare
-from counterwarp.training.classifier import logits, train_classifier
+from counterwarp.training.classifier import HISTORY, logits, train_classifier
 from counterwarp.training.pack import read_pack
 from counterwarp.workflow import cohort_step
 
@@ -12,17 +14,33 @@ from counterwarp.workflow import cohort_step
 RESUME = Path(snakemake.output.weights).with_name("resume.pt")
 
 
-def train(inputs, outputs):
+def train(pack, device, outputs):
     params = snakemake.params
-    device = prepare(params.device, params.threads, params.seed)
-    pack = read_pack(inputs.images, inputs.index)
     origin = {"code": params.code, "seed": params.seed, "threads": params.threads}
     network, history = train_classifier(pack, params.settings, device, RESUME, origin)
     files.save(network, outputs.weights, outputs.architecture)
     history.to_csv(outputs.history, sep="\t", index=False)
+    return network
+
+
+def take(pack, device, inputs, outputs):
+    weights, file = inputs.own
+    name = snakemake.params.own
+    network = own.load(weights, file, name)
+    own.check(network, pack.grid)
+    shutil.copyfile(weights, outputs.weights)
+    own.write_architecture(outputs.architecture, file, name)
+    pd.DataFrame(columns=HISTORY).to_csv(outputs.history, sep="\t", index=False)
+    return network.to(device)
+
+
+def classify(inputs, outputs):
+    device = prepare(snakemake.params.device, snakemake.params.threads, snakemake.params.seed)
+    pack = read_pack(inputs.images, inputs.index)
+    network = take(pack, device, inputs, outputs) if snakemake.params.own else train(pack, device, outputs)
     values = logits(network, pack.tensor(pack.index.index).to(device)).cpu()
     pack.index[["row", "scan"]].assign(logit=values).to_csv(outputs.logits, sep="\t", index=False)
 
 
-cohort_step(snakemake, train)
+cohort_step(snakemake, classify)
 RESUME.unlink(missing_ok=True)

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from counterwarp.networks import files
-from counterwarp.networks.classifier import Classifier
 from counterwarp.networks.device import prepare
 from counterwarp.training.cycle import train_simulator
 from counterwarp.training.pack import read_pack
@@ -16,10 +15,16 @@ RESUME = Path(snakemake.output.weights).with_name("resume.pt")
 def train(inputs, outputs):
     params = snakemake.params
     device = prepare(params.device, params.threads, params.seed)
-    classifier = files.load(Classifier, inputs.weights, inputs.architecture)
+    classifier = files.load_classifier(inputs.weights, inputs.architecture)
     origin = {"code": params.code, "seed": params.seed, "threads": params.threads}
     network, history = train_simulator(
-        read_pack(inputs.images, inputs.index), classifier, params.settings, device, RESUME, origin
+        read_pack(inputs.images, inputs.index),
+        classifier,
+        params.settings,
+        device,
+        RESUME,
+        origin,
+        snakemake.wildcards.method,
     )
     files.save(network, outputs.weights, outputs.architecture)
     history.to_csv(outputs.history, sep="\t", index=False)

@@ -11,8 +11,8 @@ from counterwarp.errors import ConfigError
 from counterwarp.explain import METHODS, build, methods
 from counterwarp.explain.outputs import export_scans, write_displacement, write_simulation
 from counterwarp.networks.classifier import Classifier
-from counterwarp.networks.simulator import Simulator
-from counterwarp.networks.warp import identity
+from counterwarp.networks.simulator import Simulator, TwoSimulators
+from counterwarp.networks.warp import identity, integrate
 from torch import nn
 
 GRID = (20, 24, 18)
@@ -33,6 +33,8 @@ class Linear(nn.Module):
 class Ball(nn.Module):
     """A simulator that widens the ball at the centre of an image by FACTOR to inject, and narrows it to remove."""
 
+    output = "displacement"
+
     def forward(self, images, task):
         points = identity(images.shape[2:], images)
         centre = torch.tensor([(n - 1) / 2 for n in images.shape[2:]]).reshape(1, -1, 1, 1, 1)
@@ -48,11 +50,16 @@ def ball(radius):
     return ((points - centre).square().sum(1).sqrt() < radius)[0]
 
 
+def simulator_for(name, grid, **settings):
+    kind = TwoSimulators if name == "cycle_two_encoders" else Simulator
+    return kind(grid=grid, channels=(2, 3), fully_connected=4, experts=2, **settings)
+
+
 @pytest.mark.parametrize("name", METHODS)
 def test_every_method_gives_one_finite_map_per_image_on_any_grid(name):
     torch.manual_seed(1)
     for grid in [(8, 10), (8, 10, 9)]:
-        classifier, simulator = Classifier(grid, (2,), 3, 0.0), Simulator(grid, (2, 3), 4, 2)
+        classifier, simulator = Classifier(grid, (2,), 3, 0.0), simulator_for(name, grid)
         explainer = build(name, classifier, simulator)
         images, groups = torch.randn(11, 1, *grid), torch.arange(11.0) % 2
         maps = explainer.explain(images, groups)
@@ -63,10 +70,10 @@ def test_every_method_gives_one_finite_map_per_image_on_any_grid(name):
 
 
 def test_an_unknown_method_lists_the_known_ones():
-    with pytest.raises(ConfigError, match="'gradcan' is not known; the methods are backprop, cycle"):
+    with pytest.raises(ConfigError, match="'gradcan' is not known; the methods are backprop, cycle, cycle_bce, "):
         build("gradcan", None)
-    assert methods("simulator") == ["cycle"]
-    assert methods("saliency") == ["backprop"]
+    assert methods("simulator") == ["cycle", "cycle_bce", "cycle_two_encoders"]
+    assert methods("saliency")[:2] == ["backprop", "guided_backprop"]
 
 
 def test_the_gradient_of_a_linear_classifier_is_its_weight_with_its_sign():
@@ -88,6 +95,26 @@ def test_both_groups_show_the_disease_s_expansion_in_their_own_frame():
     assert simulation.simulated_logit[1] < simulation.raw_logit[1] / 1.7
     torch.testing.assert_close(simulation.cycled_logit, simulation.raw_logit, rtol=0.15, atol=0)
     assert not simulation.folded.any()
+
+
+def test_a_network_that_makes_images_is_read_as_the_change_of_intensity_towards_the_disease():
+    simulator = simulator_for("cycle", (8, 8), output="image").eval()
+    images, groups = torch.randn(2, 1, 8, 8), torch.tensor([0.0, 1.0])
+    simulation = build("cycle", Linear(torch.ones(8, 8)), simulator).simulate(images, groups)
+    torch.testing.assert_close(simulation.maps[0], simulation.simulated[0] - images[0, 0])
+    torch.testing.assert_close(simulation.maps[1], images[1, 0] - simulation.simulated[1])
+    assert not simulation.displacement.any()
+    assert not simulation.folded.any()
+
+
+def test_a_velocity_s_map_is_that_of_its_flow():
+    simulator = simulator_for("cycle", (8, 9, 10), output="velocity").eval()
+    torch.nn.init.normal_(simulator.last.weight, std=0.1)
+    images, groups = torch.randn(2, 1, 8, 9, 10), torch.tensor([0.0, 1.0])
+    simulation = build("cycle", Linear(torch.ones(8, 9, 10)), simulator).simulate(images, groups)
+    velocity = simulator(images, groups)
+    assert simulation.displacement.abs().max() > 0.01
+    torch.testing.assert_close(simulation.displacement, integrate(velocity).detach())
 
 
 def test_the_files_of_a_simulation(tmp_path):

@@ -7,8 +7,9 @@ import torch
 from counterwarp.errors import ConfigError, CounterwarpError
 from counterwarp.networks import files
 from counterwarp.networks.classifier import Classifier
+from counterwarp.networks.condconv import convolution
 from counterwarp.networks.device import prepare
-from counterwarp.networks.simulator import INJECT, REMOVE, Simulator
+from counterwarp.networks.simulator import INJECT, REMOVE, Simulator, TwoSimulators, simulate
 from counterwarp.networks.warp import warp
 
 GRIDS = [(17, 20), (12, 10, 9)]
@@ -70,10 +71,44 @@ def test_every_parameter_of_the_simulator_is_used():
     assert unused == []
 
 
+def test_two_simulators_treat_each_image_by_its_own_task():
+    torch.manual_seed(2)
+    network = TwoSimulators(grid=(8, 9), channels=(2, 3), fully_connected=4, experts=3).eval()
+    images = torch.randn(4, 1, 8, 9)
+    task = torch.tensor([REMOVE, INJECT, REMOVE, INJECT])
+    field = network(images, task)
+    torch.testing.assert_close(field[1], network.inject(images[1:2], task[1:2])[0])
+    torch.testing.assert_close(field[2], network.remove(images[2:3], task[2:3])[0])
+    torch.testing.assert_close(network(images[:1], task[:1])[0], field[0])
+
+
+def test_an_ordinary_convolution_does_not_heed_the_task():
+    layer = convolution(2, 3, 4, experts=0)
+    features = torch.randn(2, 3, 5, 6)
+    expected = torch.nn.functional.conv2d(features, layer.weight, layer.bias, padding=1)
+    for task in (INJECT, REMOVE):
+        assert torch.equal(layer(features, torch.full((2,), task)), expected)
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_removal_by_a_velocity_is_the_inverse_of_injection(grid):
+    network = Simulator(grid, (2, 3), 4, 1, output="velocity").eval()
+    with torch.no_grad():
+        # Blind to the task and to the image: one and the same smooth velocity.
+        network._decode = lambda images, task: torch.full((len(images), len(grid), *grid), 0.8)
+        images = torch.zeros(1, 1, *grid)
+        images[(0, 0, *[n // 2 for n in grid])] = 1.0
+        there, _ = simulate(network, images, torch.tensor([INJECT]))
+        back, _ = simulate(network, there, torch.tensor([REMOVE]))
+    assert there[(0, 0, *[n // 2 - 1 for n in grid])] == pytest.approx(0.8 ** len(grid), abs=1e-4)
+    # Two linear interpolations by 0.8 and -0.8 of a voxel keep 0.8^2 + 0.2^2 of a point along each axis.
+    assert back[(0, 0, *[n // 2 for n in grid])] == pytest.approx(0.68 ** len(grid), abs=1e-4)
+
+
 def test_a_network_comes_back_from_its_files(tmp_path):
     network = Simulator((8, 8), (2, 3), 4, 2)
     files.save(network, tmp_path / "w.safetensors", tmp_path / "a.json")
-    again = files.load(Simulator, tmp_path / "w.safetensors", tmp_path / "a.json")
+    again = files.load([Simulator], tmp_path / "w.safetensors", tmp_path / "a.json")
     assert not again.training
     for name, value in network.state_dict().items():
         assert torch.equal(value, again.state_dict()[name])
@@ -82,13 +117,13 @@ def test_a_network_comes_back_from_its_files(tmp_path):
 def test_files_of_another_network_are_refused(tmp_path):
     paths = tmp_path / "w.safetensors", tmp_path / "a.json"
     files.save(Classifier((8, 8), (2,), 4, 0.0), *paths)
-    with pytest.raises(CounterwarpError, match="describes a Classifier, not a Simulator"):
-        files.load(Simulator, *paths)
+    with pytest.raises(CounterwarpError, match="describes a Classifier, not a Simulator or TwoSimulators"):
+        files.load([Simulator, TwoSimulators], *paths)
     text = json.loads(paths[1].read_text())
     text["settings"]["hidden"] = 5
     paths[1].write_text(json.dumps(text))
     with pytest.raises(CounterwarpError, match="train it again"):
-        files.load(Classifier, *paths)
+        files.load([Classifier], *paths)
 
 
 def test_an_unknown_or_absent_device_is_a_configuration_error():

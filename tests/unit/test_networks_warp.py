@@ -6,7 +6,9 @@ import pytest
 import torch
 from counterwarp.networks.warp import (
     SMALLEST_DETERMINANT,
+    folded,
     identity,
+    integrate,
     invert,
     jacobian_determinant,
     tissue_log_change,
@@ -40,9 +42,9 @@ def test_no_displacement_changes_nothing(grid):
     nothing = torch.zeros(2, len(grid), *grid)
     torch.testing.assert_close(warp(images, nothing), images, atol=1e-5, rtol=1e-5)
     torch.testing.assert_close(jacobian_determinant(nothing), torch.ones(2, *grid))
-    change, folded = tissue_log_change(nothing)
+    change, inside_out = tissue_log_change(nothing)
     assert not change.any()
-    assert not folded.any()
+    assert not inside_out.any()
 
 
 @pytest.mark.parametrize("grid", GRIDS)
@@ -71,9 +73,9 @@ def test_half_a_voxel_is_the_mean_of_two():
 def test_the_determinant_of_a_scaling_is_the_product_of_its_factors(grid, factors):
     displacement, _ = scaling(grid, factors)
     torch.testing.assert_close(jacobian_determinant(displacement), torch.full((1, *grid), math.prod(factors)))
-    change, folded = tissue_log_change(displacement)
+    change, inside_out = tissue_log_change(displacement)
     torch.testing.assert_close(change, torch.full((1, *grid), -math.log(math.prod(factors))))
-    assert not folded.any()
+    assert not inside_out.any()
 
 
 def test_shear_and_rotation_keep_the_volume():
@@ -88,8 +90,8 @@ def test_shear_and_rotation_keep_the_volume():
 
 def test_a_mirrored_axis_is_counted_as_folded_and_stays_finite():
     displacement, _ = scaling((8, 9), (-1.0, 1.0))
-    change, folded = tissue_log_change(displacement)
-    assert folded.all()
+    change, inside_out = tissue_log_change(displacement)
+    assert inside_out.all()
     torch.testing.assert_close(change, torch.full((1, 8, 9), -math.log(SMALLEST_DETERMINANT)))
 
 
@@ -102,10 +104,10 @@ def test_a_sphere_that_grows_has_its_tissue_expanded_by_the_known_factor():
     ball = (radius < 6).float()[:, None]
     grown = warp(ball, displacement)
     assert grown.sum().item() / ball.sum().item() == pytest.approx(factor**3, rel=0.05)
-    change, folded = tissue_log_change(displacement)
+    change, inside_out = tissue_log_change(displacement)
     inside = radius[0] < 6 * factor - 1
     torch.testing.assert_close(change[0][inside], torch.full_like(change[0][inside], 3 * math.log(factor)))
-    assert not folded.any()
+    assert not inside_out.any()
     # In the source's frame the ball has radius 6, and what happens to it is the same.
     of_source = to_source_frame(change, displacement)[0]
     core = radius[0] < 5
@@ -133,3 +135,66 @@ def test_a_landmark_is_carried_to_where_it_came_from():
     values = torch.zeros(1, 9, 9)
     values[0, 3, 5] = 1
     assert to_source_frame(values, displacement)[0, 5, 4].item() == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.parametrize(("grid", "rates"), [((21, 17), (0.2, -0.1)), ((15, 17, 13), (0.2, -0.1, 0.1))])
+def test_the_flow_of_a_linear_velocity_is_the_exponential_scaling(grid, rates):
+    velocity, _ = scaling(grid, [1 + rate for rate in rates])
+    expected, distance = scaling(grid, [math.exp(rate) for rate in rates])
+    inside = (distance < 4).expand_as(expected[:, 0])
+    # 2^5 steps of Euler: (1 + r/32)^32 falls short of exp(r) by r^2/64 of it.
+    for axis in range(len(grid)):
+        torch.testing.assert_close(integrate(velocity)[:, axis][inside], expected[:, axis][inside], atol=0.005, rtol=0)
+
+
+@pytest.mark.parametrize("grid", [(24, 20), (16, 18, 14)])
+def test_the_flow_of_the_opposite_velocity_is_the_inverse_and_neither_folds(grid):
+    velocity = smooth_waves(grid, 2.5)
+    there, back = integrate(velocity), integrate(-velocity)
+    round_trip = there + warp(back, there)
+    assert there.abs().max() > 1
+    assert round_trip.abs().max() < 0.05
+    assert not folded(there).any()
+    assert not folded(back).any()
+
+
+def smooth_waves(grid, amplitude):
+    """One wave along each axis, with no displacement at the border."""
+    unit = identity(torch.Size(grid), torch.zeros(1)) / (torch.tensor(grid).reshape(1, -1, *[1] * len(grid)) - 1)
+    return amplitude * torch.sin(math.pi * unit).prod(1, keepdim=True) * torch.cos(math.pi * unit.roll(1, 1))
+
+
+@pytest.mark.parametrize("axes", [2, 3])
+def test_a_fold_between_two_voxels_is_counted_though_central_differences_miss_it(axes):
+    displacement = torch.zeros(1, axes, *[7] * axes)
+    # One voxel moves past its neighbour along the first axis.
+    displacement[(0, 0, *[3] * axes)] = 1.5
+    assert (jacobian_determinant(displacement)[(0, *[3] * axes)]) == 1
+    bad = folded(displacement)
+    assert bad[(0, *[3] * axes)]
+    assert bad[(0, 4, *[3] * (axes - 1))]
+    assert not bad[0, :2].any()
+    assert not bad[0, 6].any()
+
+
+def test_a_cube_may_fold_in_its_middle_alone():
+    """Found by random search: every corner of the cube is the right way round, the tetrahedron between them is not."""
+    displacement = torch.zeros(1, 3, 4, 4, 4)
+    displacement[0, :, 1:3, 1:3, 1:3] = torch.tensor(
+        [
+            [[[0.0, -0.4], [0.2, 0.5]], [[0.1, 0.3], [0.2, 0.5]]],
+            [[[0.4, 0.1], [0.3, 0.3]], [[0.2, 0.5], [0.1, 0.0]]],
+            [[[0.5, 0.1], [0.3, -0.4]], [[0.1, -0.5], [0.6, -0.1]]],
+        ]
+    )
+    assert folded(displacement).sum() == 1
+    assert folded(displacement)[0, 1, 1, 1]
+
+
+def test_what_does_not_fold_is_not_counted():
+    for grid in GRIDS:
+        displacement, _ = scaling(grid, [0.5] * len(grid))
+        assert not folded(displacement).any()
+        shear = torch.zeros(1, len(grid), *grid)
+        shear[:, 0] = 1.7 * identity(torch.Size(grid), torch.zeros(1))[:, 1]
+        assert not folded(shear).any()

@@ -43,7 +43,8 @@ if kind == "classifier":
     network, _ = train_classifier(pack, settings, device, folder / "resume.pt")
 else:
     classifier = Classifier((8, 8), [2], 4, 0.0)
-    settings = dict(channels=[2, 3], fully_connected=4, experts=2, output_level=0, delta="auto", logit_weight=1.0,
+    settings = dict(channels=[2, 3], fully_connected=4, experts=2, output="displacement",
+                    output_level=0, delta="auto", logit_weight=1.0,
                     cycle_weight=10.0, smoothness_weight=5.0, flip=True, learning_rate=0.01, gradient_norm=10.0,
                     batch_size=2, steps=16, recalibration_batches=2, report_every=2)
     network, _ = train_simulator(pack, classifier, settings, device, folder / "resume.pt")

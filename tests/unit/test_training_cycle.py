@@ -7,7 +7,14 @@ import torch
 from counterwarp.errors import CounterwarpError
 from counterwarp.networks.simulator import INJECT, REMOVE, Simulator
 from counterwarp.networks.warp import identity
-from counterwarp.training.cycle import diffusion, logit_shift_loss, objective, recalibrate, train_simulator
+from counterwarp.training.cycle import (
+    diffusion,
+    logit_shift_loss,
+    objective,
+    other_group_loss,
+    recalibrate,
+    train_simulator,
+)
 from counterwarp.training.pack import Pack
 from torch import nn
 
@@ -15,7 +22,9 @@ SETTINGS = {
     "channels": [2, 3],
     "fully_connected": 4,
     "experts": 2,
+    "output": "displacement",
     "output_level": 0,
+    "logit_loss": "shift",
     "delta": 4.0,
     "logit_weight": 1.0,
     "cycle_weight": 10.0,
@@ -123,12 +132,32 @@ def test_delta_is_taken_from_the_classifier(tmp_path):
     settings = SETTINGS | {"delta": "auto", "steps": 1}
     _, history = train_simulator(pack, Brightness(), settings, torch.device("cpu"), tmp_path / "resume.pt")
     # A constant image cannot be changed by a warp, so the loss is 0; a shift of delta = 3 - -1 would be -4.
-    assert history["train_logit_shift"].iloc[0] == pytest.approx(0, abs=1e-4)
+    assert history["train_logit"].iloc[0] == pytest.approx(0, abs=1e-4)
     from counterwarp.training.cycle import _delta
 
     both = [pack.tensor(pack.rows("train", group)) for group in ("control", "patient")]
     assert _delta("auto", Brightness(), *both) == pytest.approx(4)
     assert _delta(12.5, Brightness(), *both) == 12.5
+
+
+def test_cross_entropy_to_the_other_group_by_hand():
+    after, task = torch.tensor([0.0, 2.0]), torch.tensor([INJECT, REMOVE])
+    # Injected: -log(sigmoid(0)); removed: -log(1 - sigmoid(2)).
+    expected = (np.log(2) + np.log(1 + np.exp(2))) / 2
+    assert other_group_loss(after, task).item() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(("method", "output"), [("cycle_bce", "velocity"), ("cycle_two_encoders", "image")])
+def test_every_variant_trains(tmp_path, method, output):
+    settings = SETTINGS | {"output": output, "smoothness_weight": 0.1}
+    network, history = train_simulator(
+        small_pack(), Brightness(), settings, torch.device("cpu"), tmp_path / "resume.pt", method=method
+    )
+    assert list(history["step"]) == [2, 4]
+    assert history.notna().all().all()
+    assert network.output == output
+    # Cross-entropy is never below 0; the logit shift's loss is when it works at all.
+    assert method != "cycle_bce" or (history["train_logit"] > 0).all()
 
 
 def test_a_split_without_patients_is_one_clear_error(tmp_path):

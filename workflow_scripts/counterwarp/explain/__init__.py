@@ -8,7 +8,16 @@ import importlib
 from counterwarp.errors import ConfigError
 
 # Method -> what it explains with: "saliency" needs the classifier alone, "simulator" a trained simulator too.
-METHODS = {"backprop": "saliency", "cycle": "simulator"}
+METHODS = {
+    "backprop": "saliency",
+    "guided_backprop": "saliency",
+    "gradcam": "saliency",
+    "guided_gradcam": "saliency",
+    "occlusion": "saliency",
+    "cycle": "simulator",
+    "cycle_bce": "simulator",
+    "cycle_two_encoders": "simulator",
+}
 
 
 def methods(kind: str) -> list[str]:
@@ -16,8 +25,8 @@ def methods(kind: str) -> list[str]:
     return [name for name, of_kind in METHODS.items() if of_kind == kind]
 
 
-def build(name: str, classifier, simulator=None):
-    """The explainer of a method for trained networks.
+def build(name: str, classifier, simulator=None, **options):
+    """The explainer of a method for trained networks, with the method's own options where it has any.
 
     Raises:
         ConfigError: the method is not known; the message lists those that are.
@@ -25,4 +34,5 @@ def build(name: str, classifier, simulator=None):
     if name not in METHODS:
         raise ConfigError([f"explain.methods: {name!r} is not known; the methods are {', '.join(sorted(METHODS))}"])
     module = importlib.import_module(f"counterwarp.explain.{name}")
-    return module.build(classifier, simulator) if METHODS[name] == "simulator" else module.build(classifier)
+    networks = (classifier, simulator) if METHODS[name] == "simulator" else (classifier,)
+    return module.build(*networks, **options)

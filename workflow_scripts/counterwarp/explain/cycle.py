@@ -5,7 +5,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor, nn
 
-from counterwarp.networks.warp import tissue_log_change, to_source_frame, warp
+from counterwarp.networks.simulator import displacement_of, simulate
+from counterwarp.networks.warp import tissue_log_change, to_source_frame
 
 BATCH = 8
 
@@ -15,8 +16,9 @@ class Simulation:
     """What a simulator makes of n images.
 
     Attributes:
-        maps: (n, *grid), log of the tissue's volume change by the disease, expansion positive, in the scan's own frame.
-        displacement: (n, axes, *grid), voxels, pull-back, from the simulated frame.
+        maps: (n, *grid), log of the tissue's volume change by the disease, expansion positive, in the scan's own frame;
+            of a network that makes images, the change of intensity by the disease.
+        displacement: (n, axes, *grid), voxels, pull-back, from the simulated frame; zero where nothing is warped.
         simulated, cycled: (n, *grid), the images with the group changed, and changed back.
         folded: (n, *grid) bool, in the simulated frame.
         raw_logit, simulated_logit, cycled_logit: (n,).
@@ -52,14 +54,20 @@ class Cycle:
         )
 
     def _simulate(self, images: Tensor, groups: Tensor) -> Simulation:
-        displacement = self.simulator(images, groups)
-        simulated = warp(images, displacement)
-        cycled = warp(simulated, self.simulator(simulated, 1 - groups))
-        change, folded = tissue_log_change(displacement)
+        simulated, field = simulate(self.simulator, images, groups)
+        cycled, _ = simulate(self.simulator, simulated, 1 - groups)
         # Injecting, the simulated change is the disease's; removing, it is that of recovery, its opposite.
-        direction = torch.where(groups == 0, 1.0, -1.0).reshape(-1, *[1] * (change.dim() - 1))
+        direction = torch.where(groups == 0, 1.0, -1.0).reshape(-1, *[1] * (images.dim() - 2))
+        if self.simulator.output == "image":
+            maps = direction * (simulated - images)[:, 0]
+            displacement = images.new_zeros(len(images), images.dim() - 2, *images.shape[2:])
+            folded = torch.zeros_like(maps, dtype=torch.bool)
+        else:
+            displacement = displacement_of(self.simulator, field)
+            change, folded = tissue_log_change(displacement)
+            maps = to_source_frame(direction * change, displacement)
         return Simulation(
-            maps=to_source_frame(direction * change, displacement),
+            maps=maps,
             displacement=displacement,
             simulated=simulated[:, 0],
             cycled=cycled[:, 0],

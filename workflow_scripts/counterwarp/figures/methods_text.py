@@ -34,21 +34,38 @@ REFERENCES = {
     "Fonov 2011": "Fonov et al., Unbiased average age-appropriate atlases for pediatric studies, NeuroImage 54, 2011",
     "Gorgolewski 2016": "Gorgolewski et al., The brain imaging data structure, Sci. Data 3, 2016",
     "Kingma 2015": "Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015",
+    "Kokhlikyan 2020": "Kokhlikyan et al., Captum: a unified and generic model interpretability library for PyTorch, "
+    "arXiv 2009.07896, 2020",
     "Liu 2021": "Liu et al., Going beyond saliency maps: training deep models to interpret deep models, IPMI 2021",
     "Manjón 2010": "Manjón et al., Adaptive non-local means denoising of MR images, J. Magn. Reson. Imaging 31, 2010",
     "Mölder 2021": "Mölder et al., Sustainable data analysis with Snakemake, F1000Research 10, 2021",
     "Newcombe 2006": "Newcombe, Confidence intervals for an effect size measure based on the Mann-Whitney "
     "statistic, Stat. Med. 25, 2006",
     "Seabold 2010": "Seabold and Perktold, Statsmodels: econometric and statistical modeling with Python, SciPy 2010",
+    "Selvaraju 2017": "Selvaraju et al., Grad-CAM: visual explanations from deep networks via gradient-based "
+    "localization, ICCV 2017",
     "Simonyan 2014": "Simonyan et al., Deep inside convolutional networks, ICLR workshop 2014",
+    "Springenberg 2015": "Springenberg et al., Striving for simplicity: the all convolutional net, ICLR workshop 2015",
     "Tustison 2010": "Tustison et al., N4ITK: improved N3 bias correction, IEEE Trans. Med. Imaging 29, 2010",
     "Wilson 1927": "Wilson, Probable inference, the law of succession, and statistical inference, J. Am. Stat. "
     "Assoc. 22, 1927",
     "Yang 2019": "Yang et al., CondConv: conditionally parameterized convolutions for efficient inference, NeurIPS "
     "2019",
+    "Zeiler 2014": "Zeiler and Fergus, Visualizing and understanding convolutional networks, ECCV 2014",
     "Zhu 2017": "Zhu et al., Unpaired image-to-image translation using cycle-consistent adversarial networks, ICCV "
     "2017",
     "Zou 2008": "Zou and Donner, Construction of confidence limits about effect measures, Stat. Med. 27, 2008",
+}
+
+# What the coupled simulator is compared with.
+COMPARED = {
+    "cycle_bce": "simulators trained by cross-entropy to the other group in place of a shift of the logit [Liu 2021]",
+    "cycle_two_encoders": "two simulators of ordinary convolutions [Liu 2021]",
+    "backprop": "the gradient of the logit [Simonyan 2014]",
+    "guided_backprop": "guided back-propagation [Springenberg 2015]",
+    "gradcam": "Grad-CAM [Selvaraju 2017]",
+    "guided_gradcam": "guided Grad-CAM [Selvaraju 2017] (all by Captum [Kokhlikyan 2020])",
+    "occlusion": "the accuracy lost where a window of the scan is hidden [Zeiler 2014]",
 }
 
 
@@ -106,11 +123,11 @@ def _simulator(config: dict, scans: pd.DataFrame) -> str:
 
 
 def _explain(config: dict, scans: pd.DataFrame) -> str:
-    compared = "; it was compared with the gradient of the logit [Simonyan 2014]"
+    others = [text for method, text in COMPARED.items() if method in config["explain"]["methods"]]
+    compared = f"; it was compared with {', '.join(others)}" if others else ""
     return (
         "The logarithm of tissue volume change is -log det(I + grad phi) of the pull-back displacement phi, given in "
-        "the direction of the disease for both "
-        f"groups{compared if 'backprop' in config['explain']['methods'] else ''}"
+        f"the direction of the disease for both groups{compared}"
     )
 
 

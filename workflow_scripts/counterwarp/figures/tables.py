@@ -66,7 +66,7 @@ TABLES = {
         "Methods against truth, by region",
         """Mean of the group map in each region, in the unit of the method, and the true mean. For simulators
         both are log-Jacobians (expansion positive) and change_percent gives them as tissue volume change;
-        gradients have no such unit and only their sign can be compared.""",
+        saliency maps have no such unit and only their sign can be compared (Grad-CAM has none).""",
         "No truth is known for this cohort.",
     ),
     "cost": Told(

@@ -61,3 +61,23 @@ class CondConv(nn.Module):
         outputs = self.convolve(features, self.weight.flatten(0, 1), self.bias.flatten(), padding=1)
         outputs = outputs.reshape(batch, len(self.weight), -1)
         return torch.bmm(alpha[:, None], outputs).reshape(batch, -1, *grid)
+
+
+class OrdinaryConvolution(nn.Module):
+    """A convolution that is told the task and does not heed it, in the place of a conditional one."""
+
+    def __init__(self, spatial_dims: int, in_features: int, out_features: int):
+        super().__init__()
+        layer = CONVOLUTION[spatial_dims](in_features, out_features, 3)
+        self.weight, self.bias, self.convolve = layer.weight, layer.bias, CONVOLVE[spatial_dims]
+
+    def forward(self, features: Tensor, task: Tensor) -> Tensor:
+        """Convolve (batch, in_features, *grid) to (batch, out_features, *grid)."""
+        return self.convolve(features, self.weight, self.bias, padding=1)
+
+
+def convolution(spatial_dims: int, in_features: int, out_features: int, experts: int) -> nn.Module:
+    """A conditional convolution, or an ordinary one where there are no experts."""
+    if not experts:
+        return OrdinaryConvolution(spatial_dims, in_features, out_features)
+    return CondConv(spatial_dims, in_features, out_features, experts)

@@ -1,12 +1,15 @@
 """Networks on disk: weights as safetensors, beside them a JSON file that says how to build the network."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from safetensors.torch import load_file, save_file
 from torch import nn
 
 from counterwarp.errors import CounterwarpError
+from counterwarp.networks import own
+from counterwarp.networks.classifier import Classifier
 
 
 def save(network: nn.Module, weights: str | Path, architecture: str | Path) -> None:
@@ -16,18 +19,29 @@ def save(network: nn.Module, weights: str | Path, architecture: str | Path) -> N
     Path(architecture).write_text(json.dumps(text, indent=1) + "\n")
 
 
-def load(kind: type[nn.Module], weights: str | Path, architecture: str | Path) -> nn.Module:
-    """The network of this kind, in evaluation mode.
+def load(kinds: Sequence[type[nn.Module]], weights: str | Path, architecture: str | Path) -> nn.Module:
+    """The network, of one of these kinds, in evaluation mode.
 
     Raises:
         CounterwarpError: the file describes another network, or the weights do not fit it.
     """
     text = json.loads(Path(architecture).read_text())
-    if text["network"] != kind.__name__:
-        raise CounterwarpError(f"{architecture} describes a {text['network']}, not a {kind.__name__}: train it again")
-    network = kind(**text["settings"])
+    known = {kind.__name__: kind for kind in kinds}
+    if text["network"] not in known:
+        raise CounterwarpError(
+            f"{architecture} describes a {text['network']}, not a {' or '.join(known)}: train it again"
+        )
+    network = known[text["network"]](**text["settings"])
     try:
         network.load_state_dict(load_file(weights))
     except RuntimeError as error:
         raise CounterwarpError(f"{weights} does not fit {architecture}: train it again ({error})") from error
     return network.eval()
+
+
+def load_classifier(weights: str | Path, architecture: str | Path) -> nn.Module:
+    """The classifier that is explained, in evaluation mode: ours or the user's own; raises as `load` and `own.load`."""
+    text = json.loads(Path(architecture).read_text())
+    if "file" in text:
+        return own.load(weights, text["file"], text["network"])
+    return load([Classifier], weights, architecture)

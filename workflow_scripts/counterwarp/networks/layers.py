@@ -5,6 +5,8 @@ from torch import nn
 CONVOLUTION = {2: nn.Conv2d, 3: nn.Conv3d}
 BATCH_NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 MAX_POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+# Names of linear interpolation.
+LINEAR = {2: "bilinear", 3: "trilinear"}
 
 
 def pooled(grid: tuple[int, ...], times: int) -> tuple[int, ...]:

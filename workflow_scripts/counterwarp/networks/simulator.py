@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from counterwarp.networks.condconv import CondConv
-from counterwarp.networks.layers import BATCH_NORM, pooled
+from counterwarp.networks.condconv import convolution
+from counterwarp.networks.layers import BATCH_NORM, LINEAR, pooled
+from counterwarp.networks.warp import integrate, warp
 
 INJECT, REMOVE = 0.0, 1.0
-LINEAR = {2: "bilinear", 3: "trilinear"}
+OUTPUTS = ("displacement", "velocity", "image")
 INITIAL_SD = 1e-3
 SLOPE = 0.1
 
@@ -20,19 +21,26 @@ class Simulator(nn.Module):
 
     Encoder: a conditional convolution per level, with batch norm, leaky ReLU and max-pooling between two. Bottleneck:
     two fully connected layers, the task appended to what lies between. Decoder: convolve, upsample to the nearest, add
-    the encoder's output of that level. It starts as the identity.
+    the encoder's output of that level. Where it warps it starts as the identity.
 
     Args:
         grid: shape of one image, 2 or 3 axes of any length.
         channels: features of each level of the encoder.
         fully_connected: width of the bottleneck.
-        experts: kernels of each conditional convolution.
+        experts: kernels of each conditional convolution; 0 for ordinary convolutions, which the task does not reach.
         output_level: level on whose grid the displacement is computed; 0 is the image's own grid, as in the paper;
             from a coarser one it is interpolated linearly.
+        output: what the last layer computes, a key of OUTPUTS.
     """
 
     def __init__(
-        self, grid: Sequence[int], channels: Sequence[int], fully_connected: int, experts: int, output_level: int = 0
+        self,
+        grid: Sequence[int],
+        channels: Sequence[int],
+        fully_connected: int,
+        experts: int,
+        output_level: int = 0,
+        output: str = "displacement",
     ):
         super().__init__()
         self.settings = {
@@ -41,41 +49,53 @@ class Simulator(nn.Module):
             "fully_connected": fully_connected,
             "experts": experts,
             "output_level": output_level,
+            "output": output,
         }
         dims, deepest = len(grid), len(channels) - 1
-        self.output_level = output_level
+        self.output_level, self.output = output_level, output
         self.bottom = (channels[-1], *pooled(tuple(grid), deepest))
         features = torch.Size(self.bottom).numel()
 
         self.encoder = nn.ModuleList(
-            CondConv(dims, before, after, experts) for before, after in zip([1, *channels], channels, strict=False)
+            convolution(dims, before, after, experts) for before, after in zip([1, *channels], channels, strict=False)
         )
         self.encoder_norms = nn.ModuleList(BATCH_NORM[dims](width) for width in channels[:-1])
         self.squeeze = nn.Linear(features, fully_connected)
         self.widen = nn.Linear(fully_connected + 1, features)
         levels = range(deepest, output_level, -1)
-        self.first = CondConv(dims, channels[-1], channels[-1], experts)
-        self.decoder = nn.ModuleList(CondConv(dims, channels[level], channels[level - 1], experts) for level in levels)
+        self.first = convolution(dims, channels[-1], channels[-1], experts)
+        self.decoder = nn.ModuleList(
+            convolution(dims, channels[level], channels[level - 1], experts) for level in levels
+        )
         self.decoder_norms = nn.ModuleList(BATCH_NORM[dims](channels[level]) for level in levels)
-        self.last = CondConv(dims, channels[output_level], dims, experts)
-        nn.init.normal_(self.last.weight, std=INITIAL_SD)
-        nn.init.zeros_(self.last.bias)
+        self.last = convolution(dims, channels[output_level], 1 if output == "image" else dims, experts)
+        if output != "image":
+            nn.init.normal_(self.last.weight, std=INITIAL_SD)
+            nn.init.zeros_(self.last.bias)
 
     def forward(self, images: Tensor, task: Tensor) -> Tensor:
-        """The displacement that simulates.
+        """What the last layer computes, with the task's direction.
 
         Args:
             images: (batch, 1, *grid).
             task: (batch,), INJECT or REMOVE for each image.
 
         Returns:
-            (batch, axes, *grid), voxels, pull-back: the simulated image is X^(p) = X(p + displacement(p)).
+            "displacement": (batch, axes, *grid), voxels, pull-back.
+            "velocity": the same for a stationary velocity, which removal turns round, so that its flow is the inverse.
+            "image": (batch, 1, *grid), the simulated image itself.
         """
+        raw = self._decode(images, task)
+        if self.output != "velocity":
+            return raw
+        return torch.where(task == INJECT, 1.0, -1.0).reshape(-1, *[1] * (raw.dim() - 1)) * raw
+
+    def _decode(self, images: Tensor, task: Tensor) -> Tensor:
         grid = images.shape[2:]
         skips = self.encode(images, task)
         features = self.first(self.bottleneck(skips[-1], task), task) + skips[-1]
-        for convolution, norm, skip in zip(self.decoder, self.decoder_norms, skips[-2::-1], strict=False):
-            features = convolution(functional.leaky_relu(norm(features), SLOPE), task)
+        for layer, norm, skip in zip(self.decoder, self.decoder_norms, skips[-2::-1], strict=False):
+            features = layer(functional.leaky_relu(norm(features), SLOPE), task)
             features = functional.interpolate(features, size=skip.shape[2:], mode="nearest") + skip
         displacement = self.last(functional.leaky_relu(features, SLOPE), task)
         if self.output_level:
@@ -86,10 +106,10 @@ class Simulator(nn.Module):
     def encode(self, images: Tensor, task: Tensor) -> list[Tensor]:
         """Output of each level's convolution, before its norm."""
         outputs = [self.encoder[0](images, task)]
-        for norm, convolution in zip(self.encoder_norms, self.encoder[1:], strict=True):
+        for norm, layer in zip(self.encoder_norms, self.encoder[1:], strict=True):
             active = functional.leaky_relu(norm(outputs[-1]), SLOPE)
             pool = functional.max_pool3d if active.dim() == 5 else functional.max_pool2d
-            outputs.append(convolution(pool(active, 2), task))
+            outputs.append(layer(pool(active, 2), task))
         return outputs
 
     def bottleneck(self, features: Tensor, task: Tensor) -> Tensor:
@@ -97,3 +117,42 @@ class Simulator(nn.Module):
         squeezed = functional.leaky_relu(self.squeeze(features.flatten(1)), SLOPE)
         widened = self.widen(torch.cat([squeezed, task[:, None]], 1))
         return functional.leaky_relu(widened, SLOPE).reshape(-1, *self.bottom)
+
+
+class TwoSimulators(nn.Module):
+    """One network to inject and another to remove, with ordinary convolutions: the paper's "two encoders".
+
+    Args:
+        settings: of each `Simulator`; `experts` is 0 for both.
+    """
+
+    def __init__(self, **settings):
+        super().__init__()
+        settings = {**settings, "experts": 0}
+        self.inject, self.remove = Simulator(**settings), Simulator(**settings)
+        self.settings, self.output = self.inject.settings, self.inject.output
+
+    def forward(self, images: Tensor, task: Tensor) -> Tensor:
+        """As of `Simulator`, each image by its task's network."""
+        parts = [
+            (rows, network(images[rows], task[rows]))
+            for network, rows in ((self.inject, task == INJECT), (self.remove, task == REMOVE))
+            if rows.any()
+        ]
+        result = parts[0][1].new_empty((len(images), *parts[0][1].shape[1:]))
+        for rows, values in parts:
+            result[rows] = values
+        return result
+
+
+def simulate(network: nn.Module, images: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
+    """The simulated images (batch, 1, *grid), and the field of `Simulator.forward` that made them."""
+    field = network(images, task)
+    if network.output == "image":
+        return field, field
+    return warp(images, displacement_of(network, field)), field
+
+
+def displacement_of(network: nn.Module, field: Tensor) -> Tensor:
+    """The displacement (voxels, pull-back: X^(p) = X(p + displacement(p))) of a field by a network that warps."""
+    return integrate(field) if network.output == "velocity" else field

@@ -13,6 +13,7 @@ from counterwarp.training.checkpoints import ResumeFile, fingerprint
 from counterwarp.training.pack import Pack
 
 LOG = logging.getLogger("counterwarp")
+HISTORY = ("epoch", "train_loss", "validation_loss", "validation_balanced_accuracy", "chosen")
 
 
 def train_classifier(
@@ -30,7 +31,7 @@ def train_classifier(
 
     Returns:
         The network of the chosen epoch in evaluation mode, on `device`.
-        One row an epoch: epoch, train_loss, validation_loss, validation_balanced_accuracy, chosen.
+        One row an epoch, with the columns HISTORY.
 
     Raises:
         CounterwarpError: a split lacks a group.

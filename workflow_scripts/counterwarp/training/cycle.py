@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm import tqdm
 
-from counterwarp.networks.simulator import INJECT, REMOVE, Simulator
-from counterwarp.networks.warp import warp
+from counterwarp.networks.simulator import INJECT, REMOVE, Simulator, TwoSimulators, simulate
 from counterwarp.training.checkpoints import ResumeFile, fingerprint
 from counterwarp.training.classifier import augment, logits
 from counterwarp.training.pack import Pack
@@ -17,6 +17,13 @@ from counterwarp.training.pack import Pack
 LOG = logging.getLogger("counterwarp")
 # A classifier that knows nothing has a spread of zero; one that is right nine times in ten, of about four.
 SMALLEST_SPREAD = 1.0
+# What each method trains: the loss that changes the logit ("shift", or "bce" for cross-entropy to the other group), and
+# whether one conditional network or two ordinary ones do it.
+VARIANTS = {
+    "cycle": {"logit_loss": "shift", "network": Simulator},
+    "cycle_bce": {"logit_loss": "bce", "network": Simulator},
+    "cycle_two_encoders": {"logit_loss": "shift", "network": TwoSimulators},
+}
 
 
 def logit_shift_loss(before: Tensor, after: Tensor, task: Tensor, delta: float) -> Tensor:
@@ -31,44 +38,50 @@ def logit_shift_loss(before: Tensor, after: Tensor, task: Tensor, delta: float) 
     return (direction * (before - after)).clamp(min=-delta).mean()
 
 
+def other_group_loss(after: Tensor, task: Tensor) -> Tensor:
+    """Cross-entropy of the simulated images' logits (batch,) to the other group, task (batch,): the paper's Fig. 4b."""
+    return binary_cross_entropy_with_logits(after, (task == INJECT).to(after))
+
+
 def diffusion(displacement: Tensor) -> Tensor:
     """Mean over voxels of the squared gradient of the displacement, summed over its components and axes.
 
     The paper sums over the voxels of a 64^3 grid: its weight 0.02 is 0.02 * 64^3 = 5243 here.
 
     Args:
-        displacement: (batch, axes, *grid), voxels.
+        displacement: (batch, axes, *grid), voxels; or the velocity whose flow it is.
     """
     axes = range(2, displacement.dim())
     return sum(displacement.diff(dim=axis).square().mean() for axis in axes) * displacement.shape[1]
 
 
-def objective(simulator: Simulator, classifier: nn.Module, images: Tensor, task: Tensor, settings: dict) -> dict:
+def objective(simulator: nn.Module, classifier: nn.Module, images: Tensor, task: Tensor, settings: dict) -> dict:
     """The terms of the joint objective for a batch that holds both tasks.
 
     Args:
         images: (batch, 1, *grid).
         task: (batch,), INJECT for controls' images and REMOVE for patients'.
-        settings: section `simulator` of the configuration, with `delta` a number.
+        settings: section `simulator` of the configuration, with `delta` a number and `logit_loss` as of VARIANTS.
 
     Returns:
-        total, logit_shift (its loss), cycle (mean squared error of the images cycled back), smoothness (of both
-        displacements), shift (the mean logit shift reached, in the wanted direction): scalar tensors.
+        total, logit (the loss that changes it), cycle (mean squared error of the images cycled back), smoothness (of
+        both fields), shift (the mean logit shift reached, in the wanted direction): scalar tensors.
     """
-    displacement = simulator(images, task)
-    simulated = warp(images, displacement)
-    back = simulator(simulated, 1 - task)
-    cycled = warp(simulated, back)
+    simulated, field = simulate(simulator, images, task)
+    cycled, back = simulate(simulator, simulated, 1 - task)
     with torch.no_grad():
         before = classifier(images)
     after = classifier(simulated)
+    shifting = settings["logit_loss"] == "shift"
     terms = {
-        "logit_shift": logit_shift_loss(before, after, task, settings["delta"]),
+        "logit": logit_shift_loss(before, after, task, settings["delta"])
+        if shifting
+        else other_group_loss(after, task),
         "cycle": (cycled - images).square().mean(),
-        "smoothness": (diffusion(displacement) + diffusion(back)) / 2,
+        "smoothness": (diffusion(field) + diffusion(back)) / 2,
     }
     total = (
-        settings["logit_weight"] * terms["logit_shift"]
+        settings["logit_weight"] * terms["logit"]
         + settings["cycle_weight"] * terms["cycle"]
         + settings["smoothness_weight"] * terms["smoothness"]
     )
@@ -77,8 +90,14 @@ def objective(simulator: Simulator, classifier: nn.Module, images: Tensor, task:
 
 
 def train_simulator(
-    pack: Pack, classifier: nn.Module, settings: dict, device: torch.device, resume: str, origin: dict | None = None
-) -> tuple[Simulator, pd.DataFrame]:
+    pack: Pack,
+    classifier: nn.Module,
+    settings: dict,
+    device: torch.device,
+    resume: str,
+    origin: dict | None = None,
+    method: str = "cycle",
+) -> tuple[nn.Module, pd.DataFrame]:
     """Train one simulator for both tasks by one objective (Adam, learning rate falling to zero along a cosine).
 
     The logit loss is met long before the map is right, so it ends nothing: the number of steps is fixed, the last
@@ -91,6 +110,7 @@ def train_simulator(
         device: where to train; torch's generator must have been seeded.
         resume: path of the resume file; the caller removes it when the results are safe.
         origin: whatever else the result depends on, such as the seed.
+        method: a key of VARIANTS.
 
     Returns:
         The network in evaluation mode, on `device`.
@@ -102,19 +122,16 @@ def train_simulator(
     """
     classifier = classifier.to(device).eval().requires_grad_(False)
     controls, patients = (pack.tensor(pack.rows("train", group)).to(device) for group in ("control", "patient"))
-    settings = {**settings, "delta": _delta(settings["delta"], classifier, controls, patients)}
-    network = Simulator(
-        pack.grid,
-        settings["channels"],
-        settings["fully_connected"],
-        settings["experts"],
-        settings["output_level"],
-    ).to(device)
+    variant = VARIANTS[method]
+    delta = _delta(settings["delta"], classifier, controls, patients)
+    settings = {**settings, "delta": delta, "logit_loss": variant["logit_loss"]}
+    sizes = {name: settings[name] for name in ("channels", "fully_connected", "experts", "output_level", "output")}
+    network = variant["network"](grid=pack.grid, **sizes).to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=settings["learning_rate"])
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings["steps"])
     weights = [tensor.cpu().numpy() for tensor in classifier.state_dict().values()]
     digest = fingerprint(
-        {"settings": settings, "index": pack.index.to_csv(), **(origin or {})},
+        {"method": method, "settings": settings, "index": pack.index.to_csv(), **(origin or {})},
         pack.images[pack.rows("train")],
         *weights,
     )
@@ -159,7 +176,7 @@ def _draw(controls: Tensor, patients: Tensor, settings: dict) -> tuple[Tensor, T
 
 
 @torch.no_grad()
-def recalibrate(network: Simulator, controls: Tensor, patients: Tensor, settings: dict) -> None:
+def recalibrate(network: nn.Module, controls: Tensor, patients: Tensor, settings: dict) -> None:
     """Replace the running statistics of batch norm by averages over the training scans and their simulations.
 
     With a few images a batch, the exponential averages of training are too noisy: in evaluation mode the network would
@@ -173,12 +190,12 @@ def recalibrate(network: Simulator, controls: Tensor, patients: Tensor, settings
     network.train()
     for _ in range(settings["recalibration_batches"]):
         images, task = _draw(controls, patients, settings)
-        network(warp(images, network(images, task)), 1 - task)
+        network(simulate(network, images, task)[0], 1 - task)
     for norm, value in zip(norms, momentum, strict=True):
         norm.momentum = value
 
 
-def _report(progress: dict, network: Simulator, classifier, pack: Pack, settings: dict, device) -> None:
+def _report(progress: dict, network: nn.Module, classifier, pack: Pack, settings: dict, device) -> None:
     """Add a row to the history: means of the training terms since the last one; the terms on validation subjects."""
     recent = pd.DataFrame(progress["recent"]).mean()
     held_out = _validate(network, classifier, pack, settings, device)
@@ -190,7 +207,7 @@ def _report(progress: dict, network: Simulator, classifier, pack: Pack, settings
 
 
 @torch.no_grad()
-def _validate(network: Simulator, classifier, pack: Pack, settings: dict, device) -> dict[str, float]:
+def _validate(network: nn.Module, classifier, pack: Pack, settings: dict, device) -> dict[str, float]:
     network.eval()
     rows = np.concatenate([pack.rows("validation", group) for group in ("control", "patient")])
     images, task = pack.tensor(rows).to(device), pack.patients[rows].to(device)
