@@ -64,6 +64,7 @@ def scan_settings(wildcards):
         "session": scan.session,
         "age": float(scan.age),
         "sex": scan.sex,
+        "anatomy": int(scan.anatomy),
         "severity": float(scan.severity),
         "mean_severity": demo["severity"],
         **{name: demo[name] for name in ("age_effect", "voxel_mm", "anatomy_mm", "noise")},

@@ -7,6 +7,7 @@ import pytest
 from counterwarp.cohorts import phantom
 from counterwarp.cohorts.deform import exponential, log_determinant
 from counterwarp.cohorts.demo import ScanSettings, write_phantom, write_scan
+from counterwarp.cohorts.participants import draw_participants
 from counterwarp.cohorts.phantom import HEAD
 from counterwarp.cohorts.simulate import COARSE, Anatomy, _log_change, draw_anatomy, draw_scanner
 
@@ -104,6 +105,7 @@ def test_a_scan_is_the_same_twice_and_another_session_differs(tmp_path):
         "session": "01",
         "age": 70.0,
         "sex": "F",
+        "anatomy": 3,
         "severity": 1.0,
         "mean_severity": 1.0,
         "age_effect": 0.1,
@@ -120,3 +122,30 @@ def test_a_scan_is_the_same_twice_and_another_session_differs(tmp_path):
 
     assert image("once") == image("again")
     assert image("once")[0] != image("later", session="02")[0]
+    assert image("once")[0] != image("opposite", anatomy=-3)[0]
+
+
+def test_opposite_anatomies_are_inverse_and_their_mean_is_the_standard_head():
+    brain = phantom.head().brain
+    one, other = (draw_anatomy(np.random.default_rng(7), brain, 3.0, "F", opposite) for opposite in (False, True))
+    assert np.array_equal(one.forward, other.inverse)
+    assert one.size + other.size == pytest.approx(2 * 0.97)
+    inside = HEAD.sample(brain.astype(np.float32), COARSE.points()) > 0.5
+    length = np.sqrt((one.forward[:, inside] ** 2).sum(0).mean())
+    # What does not cancel is of second order.
+    left = np.sqrt(((one.forward + other.forward)[:, inside] ** 2).sum(0).mean()) / 2
+    assert left < 0.1 * length
+
+
+def test_the_demo_s_groups_hold_opposite_pairs():
+    scans = draw_participants(DEMO, 1)
+    first = scans.drop_duplicates("subject")
+    for group, n in (("control", 5), ("patient", 4)):
+        numbers = first.anatomy[first.group == group]
+        assert len(set(numbers)) == n
+        assert abs(numbers.sum()) == (abs(numbers.iloc[-1]) if n % 2 else 0)
+    assert set(first.anatomy.abs()[first.group == "control"]).isdisjoint(first.anatomy.abs()[first.group == "patient"])
+    assert (scans.groupby("subject").anatomy.nunique() == 1).all()
+
+
+DEMO = {"controls": 5, "patients": 4, "two_sessions": 2, "severity": 1.0, "severity_sd": 0.2, "progression": 0.5}

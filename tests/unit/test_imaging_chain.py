@@ -63,7 +63,7 @@ def source(tmp_path_factory) -> Path:
     images = [str(folder / f"{name}.nii.gz") for name in TEMPLATES]
     write_templates(4.0, REGIONS, *images, str(folder / "parcellation.tsv"))
     write_priors(str(folder / "brain_mask.nii.gz"), 4.0, {t: str(folder / f"{t}.nii.gz") for t in TISSUES})
-    settings = ScanSettings(5, "001", "1", 70.0, "F", 0.0, 1.0, 0.1, 4.0, 3.0, 0.02)
+    settings = ScanSettings(5, "001", "1", 70.0, "F", 1, 0.0, 1.0, 0.1, 4.0, 3.0, 0.02)
     files = [str(folder / name) for name in ("scan.nii.gz", "logjacobian.nii.gz", "true_mask.nii.gz", "truth.json")]
     write_scan(settings, str(folder / "phantom.npz"), *files)
     return folder

@@ -16,13 +16,15 @@ from counterwarp.cohorts.simulate import draw_anatomy, draw_scanner, simulate
 
 @dataclass(frozen=True)
 class ScanSettings:
-    """What one simulated scan depends on; the seed, subject and session draw all that is random in it."""
+    """What one simulated scan depends on: seed and anatomy draw the head (k and -k are opposite), seed, subject and
+    session the rest."""
 
     seed: int
     subject: str
     session: str
     age: float
     sex: str
+    anatomy: int
     severity: float
     mean_severity: float
     age_effect: float
@@ -42,7 +44,13 @@ def write_scan(settings: ScanSettings, phantom_path: str, image: str, log_jacobi
     with np.load(phantom_path) as saved:
         signal, brain, velocity = saved["signal"], saved["brain"], saved["velocity"]
     subject = int(settings.subject)
-    anatomy = draw_anatomy(np.random.default_rng([settings.seed, subject]), brain, settings.anatomy_mm, settings.sex)
+    anatomy = draw_anatomy(
+        np.random.default_rng([settings.seed, abs(settings.anatomy)]),
+        brain,
+        settings.anatomy_mm,
+        settings.sex,
+        opposite=settings.anatomy < 0,
+    )
     scanner = draw_scanner(
         np.random.default_rng([settings.seed, subject, int(settings.session)]), anatomy.size, settings.voxel_mm
     )

@@ -59,7 +59,9 @@ class SimulatedScan:
     pose: np.ndarray
 
 
-def draw_anatomy(rng: np.random.Generator, brain: np.ndarray, anatomy_mm: float, sex: str) -> Anatomy:
+def draw_anatomy(
+    rng: np.random.Generator, brain: np.ndarray, anatomy_mm: float, sex: str, opposite: bool = False
+) -> Anatomy:
     """A random smooth diffeomorphism of the head, and a head size (men's are 6 % longer).
 
     Args:
@@ -67,10 +69,13 @@ def draw_anatomy(rng: np.random.Generator, brain: np.ndarray, anatomy_mm: float,
         brain: the standard brain on HEAD, bool.
         anatomy_mm: root mean square displacement inside the brain.
         sex: "F" or "M".
+        opposite: the inverse of what the same generator gives otherwise.
     """
     inside = HEAD.sample(brain.astype(np.float32), COARSE.points()) > 0.5
     velocity = random_velocity(COARSE, inside, anatomy_mm, ANATOMY_SMOOTHNESS_MM, rng)
-    size = rng.normal(1.0, 0.03) * (1.03 if sex == "M" else 0.97)
+    sign = -1 if opposite else 1
+    velocity *= sign
+    size = (1 + sign * rng.normal(0, 0.03)) * (1.03 if sex == "M" else 0.97)
     return Anatomy(exponential(COARSE, velocity), exponential(COARSE, -velocity), float(size))
 
 
