@@ -7,37 +7,22 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 
 include: "rules/common.smk"
-include: "rules/cohort.smk"
-include: "rules/preprocess.smk"
-include: "rules/pack.smk"
-include: "rules/train.smk"
-include: "rules/explain.smk"
-include: "rules/group.smk"
-include: "rules/roi.smk"
-include: "rules/evaluate.smk"
-include: "rules/report.smk"
 
 
-localrules:
-    all,
-    cohort,
-    preprocess,
-    train,
-    explain,
-    group,
-    roi,
-    evaluate,
-    report,
+# In the order in which the data flow.
+STAGES = (
+    ["benchmark", "train", "explain", "benchmark_report"]
+    if IS_BENCHMARK
+    else ["cohort", "preprocess", "pack", "train", "explain", "group", "roi", "evaluate", "report"]
+)
+
+for stage in STAGES:
+
+    include: f"rules/{stage}.smk"
 
 
 rule all:
     default_target: True
     input:
-        rules.cohort.input,
-        rules.preprocess.input,
-        rules.train.input,
-        rules.explain.input,
-        rules.group.input,
-        rules.roi.input,
-        rules.evaluate.input,
-        rules.report.input,
+        [getattr(rules, stage).input for stage in STAGES],
+    localrule: True

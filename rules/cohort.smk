@@ -1,6 +1,7 @@
 rule cohort:
     input:
         cohort_files,
+    localrule: True
 
 
 rule templates:

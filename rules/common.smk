@@ -4,16 +4,20 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
 from snakemake.exceptions import WorkflowError
 
-from counterwarp.cohorts.sources import index
+from counterwarp.cohorts.sources import NO_SCANS, index
 from counterwarp.cohorts.table import read, write_if_changed
 from counterwarp.config import check_config
 from counterwarp.errors import ConfigError
 from counterwarp.workflow.digest import digest
 
+# A benchmark draws its images anew for every seed; a cohort is one and the same for all.
+IS_BENCHMARK = config["cohort"]["source"] == "gaussians"
+
 
 pathvars:
     results=f"results/{config['experiment']}",
     logs="<results>/logs",
+    pack="<results>/pack/seed-{seed}" if IS_BENCHMARK else "<results>/pack",
     template="<results>/cohort/template",
     bids="<results>/cohort/bids/{folder}/anat/{scan}",
     truth="<results>/cohort/bids/derivatives/truth/{folder}/anat/{scan}",
@@ -33,9 +37,11 @@ def index_cohort():
     """The table of scans: made by the main process, read by its jobs."""
     results = Path(workflow.pathvars.apply("<results>/cohort"))
     if not workflow.is_main_process:
-        return read(results / "scans.tsv")
+        return NO_SCANS if IS_BENCHMARK else read(results / "scans.tsv")
     try:
         check_config(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
+        if IS_BENCHMARK:
+            return NO_SCANS
         scans = index(config["cohort"], str(results / "bids"), config["roi"]["covariates"])
     except ConfigError as error:
         raise WorkflowError(f"Nothing was started. Correct this first:\n{error}")
@@ -69,6 +75,11 @@ def scan_settings(wildcards):
         "mean_severity": demo["severity"],
         **{name: demo[name] for name in ("age_effect", "voxel_mm", "anatomy_mm", "noise")},
     }
+
+
+def every_seed(pattern):
+    """One path a seed; where the path does not depend on it, the same one for each."""
+    return expand(workflow.pathvars.apply(pattern), seed=config["seeds"])
 
 
 def every_subject(pattern):

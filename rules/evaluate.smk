@@ -1,3 +1,6 @@
+include: "classifier.smk"
+
+
 EXPLAINED = expand("{method}/seed-{seed}", method=config["explain"]["methods"], seed=config["seeds"])
 SIMULATED = expand(
     "{method}/seed-{seed}",
@@ -12,25 +15,7 @@ rule evaluate:
         "<results>/tables/methods.tsv",
         "<results>/tables/qc.tsv",
         "<results>/tables/failures.tsv",
-
-
-rule classifier_table:
-    input:
-        logits=expand("<results>/classifier/seed-{seed}/logits.tsv", seed=config["seeds"]),
-        index=rules.pack.output.index,
-    output:
-        scores="<results>/tables/classifier.tsv",
-        logits="<results>/tables/classifier_logits.tsv",
-    log:
-        "<logs>/classifier_table.log",
-    cache: True
-    conda:
-        "../envs/evaluate.yaml"
-    params:
-        code=digest("classifier_table"),
-        seeds=config["seeds"],
-    script:
-        "../workflow_scripts/classifier_table.py"
+    localrule: True
 
 
 rule methods_table:
@@ -108,19 +93,3 @@ rule qc_table:
         most=config["report"]["qc_pictures"],
     script:
         "../workflow_scripts/qc_table.py"
-
-
-# Last of all, since it reads the logs of the others; never cached, since their number is no input.
-rule cost_table:
-    input:
-        done=lambda wildcards: BEFORE_COST,
-    output:
-        cost="<results>/tables/cost.tsv",
-    log:
-        "<logs>/cost_table.log",
-    conda:
-        "../envs/evaluate.yaml"
-    params:
-        code=digest("cost_table"),
-    script:
-        "../workflow_scripts/cost_table.py"

@@ -6,12 +6,13 @@ rule explain:
             seed=config["seeds"],
         ),
         exported("logjacobian.nii.gz"),
+    localrule: True
 
 
 rule explain_saliency:
     input:
-        images="<results>/pack/images.npy",
-        index="<results>/pack/index.tsv",
+        images="<pack>/images.npy",
+        index="<pack>/index.tsv",
         weights=rules.train_classifier.output.weights,
         architecture=rules.train_classifier.output.architecture,
     output:
@@ -39,9 +40,9 @@ rule explain_saliency:
 
 rule explain_simulator:
     input:
-        images="<results>/pack/images.npy",
-        index="<results>/pack/index.tsv",
-        mask="<results>/pack/mask.npy",
+        images="<pack>/images.npy",
+        index="<pack>/index.tsv",
+        mask="<pack>/mask.npy",
         classifier_weights=rules.train_classifier.output.weights,
         classifier_architecture=rules.train_classifier.output.architecture,
         weights=rules.train_simulator.output.weights,
@@ -50,6 +51,7 @@ rule explain_simulator:
         maps="<results>/explain/{method}/seed-{seed}/maps.npy",
         displacement="<results>/explain/{method}/seed-{seed}/displacement.npy",
         simulated="<results>/explain/{method}/seed-{seed}/simulated.npy",
+        cycled="<results>/explain/{method}/seed-{seed}/cycled.npy",
         logits="<results>/explain/{method}/seed-{seed}/logits.tsv",
         quality="<results>/explain/{method}/seed-{seed}/quality.tsv",
     log:
@@ -74,8 +76,8 @@ rule explain_simulator:
 
 rule export_maps:
     input:
-        index="<results>/pack/index.tsv",
-        affine="<results>/pack/affine.json",
+        index="<pack>/index.tsv",
+        affine="<pack>/affine.json",
         images=every_scan("<scan>_space-MNI152_res-network_desc-normalised_T1w.nii.gz"),
         image=f"<results>/explain/{config['explain']['derivatives']}/seed-{config['seeds'][0]}/simulated.npy",
         displacement=f"<results>/explain/{config['explain']['derivatives']}/seed-{config['seeds'][0]}/displacement.npy",

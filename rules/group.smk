@@ -10,6 +10,7 @@ rule group:
             seed=config["seeds"],
         ),
         "<results>/group/truth/logjacobian.nii.gz" if TRUTH_KNOWN else [],
+    localrule: True
 
 
 rule syn:

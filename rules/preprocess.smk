@@ -19,6 +19,7 @@ rule preprocess:
         every_scan("<scan>_space-MNI152_res-network_desc-normalised_T1w.nii.gz"),
         every_scan("<scan>_qc.png"),
         rules.derivatives_description.output,
+    localrule: True
 
 
 rule conform:

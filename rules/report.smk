@@ -1,39 +1,4 @@
-report: "../report/workflow.rst"
-
-
-# Page of a table -> its place in the report and its name there; the report sorts both by the alphabet.
-PAGES = {
-    "failures": ("1 Failures", "what failed, and how to try again"),
-    "cohort": ("2 Cohort", "table: subjects and scans"),
-    "qc": ("3 Quality control", "all scans: numbers and flags"),
-    "classifier": ("4 Classifier", "table: scores"),
-    "regions": ("7 Regions", "table: volumes by group"),
-    "methods": ("8 Methods against truth", "all methods"),
-    "region_changes": ("8 Methods against truth", "by region"),
-    "cost": ("9 About", "cost of every rule"),
-}
-
-
-rule table_page:
-    input:
-        table="<results>/tables/{table}.tsv",
-    output:
-        page=report(
-            "<results>/report/{table}.html",
-            caption="../report/table.rst",
-            category=lambda wildcards: PAGES[wildcards.table][0],
-            labels=lambda wildcards: {"shown": PAGES[wildcards.table][1]},
-        ),
-    log:
-        "<logs>/table_page_{table}.log",
-    wildcard_constraints:
-        table="|".join(PAGES),
-    conda:
-        "../envs/report.yaml"
-    params:
-        code=digest("table_page"),
-    script:
-        "../workflow_scripts/table_page.py"
+include: "pages.smk"
 
 
 rule cohort_figure:
@@ -57,29 +22,6 @@ rule cohort_figure:
         code=digest("cohort_figure"),
     script:
         "../workflow_scripts/cohort_figure.py"
-
-
-rule classifier_figure:
-    input:
-        logits=rules.classifier_table.output.logits,
-        scores=rules.classifier_table.output.scores,
-    output:
-        png=report(
-            "<results>/figures/classifier.png",
-            caption="../report/classifier.rst",
-            category="4 Classifier",
-            labels={"shown": "figure: ROC, confusion, scores"},
-        ),
-        pdf="<results>/figures/classifier.pdf",
-    log:
-        "<logs>/classifier_figure.log",
-    cache: True
-    conda:
-        "../envs/report.yaml"
-    params:
-        code=digest("classifier_figure"),
-    script:
-        "../workflow_scripts/classifier_figure.py"
 
 
 rule logits_figure:
@@ -157,25 +99,4 @@ rule report:
         BEFORE_COST,
         "<results>/report/cost.html",
         "<results>/report/about.html",
-
-
-rule about_page:
-    input:
-        scans="<results>/cohort/scans.tsv",
-        cost="<results>/report/cost.html",
-    output:
-        page=report(
-            "<results>/report/about.html",
-            caption="../report/about.rst",
-            category="9 About",
-            labels={"shown": "methods, references, versions"},
-        ),
-    log:
-        "<logs>/about_page.log",
-    conda:
-        "../envs/report.yaml"
-    params:
-        code=digest("about_page"),
-        config=config,
-    script:
-        "../workflow_scripts/about_page.py"
+    localrule: True

@@ -1,6 +1,7 @@
 rule roi:
     input:
         "<results>/tables/regions.tsv",
+    localrule: True
 
 
 rule tissue_priors:

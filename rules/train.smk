@@ -9,12 +9,13 @@ rule train:
             method=[method for method in config["explain"]["methods"] if method in methods("simulator")],
             seed=config["seeds"],
         ),
+    localrule: True
 
 
 rule train_classifier:
     input:
-        images="<results>/pack/images.npy",
-        index="<results>/pack/index.tsv",
+        images="<pack>/images.npy",
+        index="<pack>/index.tsv",
         own=own_classifier_files(),
     output:
         weights="<results>/classifier/seed-{seed}/weights.safetensors",
@@ -42,8 +43,8 @@ rule train_classifier:
 
 rule train_simulator:
     input:
-        images="<results>/pack/images.npy",
-        index="<results>/pack/index.tsv",
+        images="<pack>/images.npy",
+        index="<pack>/index.tsv",
         weights=rules.train_classifier.output.weights,
         architecture=rules.train_classifier.output.architecture,
     output:

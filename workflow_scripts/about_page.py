@@ -2,11 +2,14 @@
 
 from pathlib import Path
 
-from counterwarp.cohorts.table import read
+import pandas as pd
 from counterwarp.figures.methods_text import about_page
 from counterwarp.workflow import cohort_step
 
-cohort_step(
-    snakemake,
-    lambda inputs, outputs: Path(outputs.page).write_text(about_page(snakemake.params.config, read(inputs.scans))),
-)
+
+def write(inputs, outputs):
+    scans = pd.read_csv(inputs.index[0], sep="\t", dtype={"subject": str})
+    Path(outputs.page).write_text(about_page(snakemake.params.config, scans))
+
+
+cohort_step(snakemake, write)

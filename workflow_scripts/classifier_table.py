@@ -6,10 +6,12 @@ from counterwarp.workflow import cohort_step
 
 
 def score(inputs, outputs):
-    index = pd.read_csv(inputs.index, sep="\t", dtype={"subject": str})
-    jobs = zip(inputs.logits, snakemake.params.seeds, strict=True)
-    logits = pd.concat([pd.read_csv(path, sep="\t").assign(seed=seed) for path, seed in jobs])
-    first = logits.merge(index[index["baseline"]].drop(columns="row"), on="scan")
+    seeds = []
+    for seed, path, index in zip(snakemake.params.seeds, inputs.logits, inputs.index, strict=True):
+        scans = pd.read_csv(index, sep="\t", dtype={"subject": str})
+        logits = pd.read_csv(path, sep="\t").assign(seed=seed)
+        seeds.append(logits.merge(scans[scans["baseline"]].drop(columns="row"), on="scan"))
+    first = pd.concat(seeds)
     first[["seed", "scan", "group", "split", "logit"]].to_csv(outputs.logits, sep="\t", index=False)
     score_splits(first).to_csv(outputs.scores, sep="\t", index=False)
 

@@ -25,6 +25,7 @@ def explain(inputs, outputs):
         outputs.maps,
         outputs.displacement,
         outputs.simulated,
+        outputs.cycled,
         outputs.logits,
         outputs.quality,
     )

@@ -122,12 +122,12 @@ def test_the_files_of_a_simulation(tmp_path):
     simulation = build("cycle", Linear(torch.ones(GRID)), Ball()).simulate(images, torch.tensor([0.0, 1.0]))
     index = pd.DataFrame({"row": [0, 1], "scan": ["sub-01", "sub-02"]})
     np.save(tmp_path / "mask.npy", ball(7).numpy())
-    names = ("maps.npy", "displacement.npy", "simulated.npy", "logits.tsv", "quality.tsv")
+    names = ("maps.npy", "displacement.npy", "simulated.npy", "cycled.npy", "logits.tsv", "quality.tsv")
     paths = [tmp_path / name for name in names]
     write_simulation(simulation, images, index, tmp_path / "mask.npy", *paths)
     assert np.load(paths[0]).dtype == np.float32
     assert np.load(paths[1]).shape == (2, 3, *GRID)
-    logits, quality = (pd.read_csv(path, sep="\t") for path in paths[3:])
+    logits, quality = (pd.read_csv(path, sep="\t") for path in paths[4:])
     assert list(logits.columns) == ["row", "scan", "raw", "simulated", "cycled"]
     assert logits["raw"].tolist() == [images[0].sum().item(), images[1].sum().item()]
     assert quality["folding_share"].tolist() == [0, 0]

@@ -10,6 +10,7 @@ from counterwarp.training.pack import read_pack
 
 SETTINGS = {
     "channels": [4],
+    "batch_norm": True,
     "hidden": 8,
     "dropout": 0.0,
     "flip": False,

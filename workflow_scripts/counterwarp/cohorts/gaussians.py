@@ -61,8 +61,9 @@ def draw(
     images = np.einsum("knxy,kn->nxy", shapes, np.stack([on[0], off, off, on[1]]))
     images += rng.normal(0, noise, images.shape)
     difference = np.mean(OFF_DIAGONAL["patient"]) - np.mean(OFF_DIAGONAL["control"])
-    order = np.concatenate([rng.permutation(each), rng.permutation(each)]) / each
-    split = np.where(order < test_share, "test", np.where(order < test_share + validation_share, "validation", "train"))
+    order = np.concatenate([rng.permutation(each), rng.permutation(each)])
+    n_test, n_validation = round(test_share * each), round(validation_share * each)
+    split = np.where(order < n_test, "test", np.where(order < n_test + n_validation, "validation", "train"))
     names = [f"sub-{i + 1:0{len(str(2 * each))}d}" for i in range(2 * each)]
     index = pd.DataFrame({"scan": names, "subject": [name[4:] for name in names], "group": groups, "split": split})
     return Gaussians(

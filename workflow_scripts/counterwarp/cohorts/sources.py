@@ -10,6 +10,8 @@ from counterwarp.cohorts.participants import draw_participants
 from counterwarp.errors import ConfigError
 
 COLUMNS = ("subject", "session", "path", "group", "age", "sex")
+# The table of a benchmark, whose images are drawn by the workflow.
+NO_SCANS = pd.DataFrame(columns=["scan", "folder", *COLUMNS, "split", "baseline"])
 
 
 def index(cohort: dict, bids_folder: str, covariates: Sequence[str] = ()) -> pd.DataFrame:

@@ -19,6 +19,7 @@ def write_simulation(
     maps: str | Path,
     displacement: str | Path,
     simulated: str | Path,
+    cycled: str | Path,
     logits: str | Path,
     quality: str | Path,
 ) -> None:
@@ -29,7 +30,7 @@ def write_simulation(
         images: tensor (n, 1, *grid), the raw images.
         index: the pack's table, one row per scan.
         mask: .npy, bool, the brain on the grid.
-        maps, displacement, simulated: outputs .npy, float32, float16 and float16 (see `Simulation`).
+        maps, displacement, simulated, cycled: outputs .npy, float32 and thrice float16 (see `Simulation`).
         logits: output TSV: row, scan, raw, simulated, cycled.
         quality: output TSV: row, scan, folding_share, cycle_rmse (units of the images); both over the brain's voxels.
     """
@@ -37,6 +38,7 @@ def write_simulation(
     np.save(maps, simulation.maps.cpu().numpy())
     np.save(displacement, simulation.displacement.cpu().numpy().astype(np.float16))
     np.save(simulated, simulation.simulated.cpu().numpy().astype(np.float16))
+    np.save(cycled, simulation.cycled.cpu().numpy().astype(np.float16))
     columns = {name: getattr(simulation, f"{name}_logit").cpu().numpy() for name in ("raw", "simulated", "cycled")}
     index[["row", "scan"]].assign(**columns).to_csv(logits, sep="\t", index=False)
     error = (simulation.cycled.cpu() - images[:, 0].cpu()).numpy()[:, inside]

@@ -62,6 +62,12 @@ TABLES = {
         map without any variation) is not counted in n. Where no truth is known, only the measures that need
         none are given.""",
     ),
+    "order": Told(
+        "The paper's order of methods",
+        """Whether each method beats those that Liu et al. 2021 (Fig. 3h) put behind it: difference of the mean NCC
+        over test images, mean over seeds, with its 95 % interval (Student's t over seeds). A verdict other than
+        undecided has the whole interval on one side of 0.""",
+    ),
     "region_changes": Told(
         "Methods against truth, by region",
         """Mean of the group map in each region, in the unit of the method, and the true mean. For simulators

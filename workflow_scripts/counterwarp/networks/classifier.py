@@ -15,17 +15,26 @@ class Classifier(nn.Module):
         channels: features of each block.
         hidden: width of the fully connected layer.
         dropout: share of the flattened features set to zero in training.
+        batch_norm: whether a block has batch norm, as in 3-D, or none, as in the paper's 2-D experiment.
     """
 
-    def __init__(self, grid: Sequence[int], channels: Sequence[int], hidden: int, dropout: float):
+    def __init__(
+        self, grid: Sequence[int], channels: Sequence[int], hidden: int, dropout: float, batch_norm: bool = True
+    ):
         super().__init__()
-        self.settings = {"grid": list(grid), "channels": list(channels), "hidden": hidden, "dropout": dropout}
+        self.settings = {
+            "grid": list(grid),
+            "channels": list(channels),
+            "hidden": hidden,
+            "dropout": dropout,
+            "batch_norm": batch_norm,
+        }
         dims = len(grid)
         self.blocks = nn.ModuleList(
             # Separate, not-in-place ReLU modules, because guided back-propagation and Grad-CAM hook them.
             nn.Sequential(
                 CONVOLUTION[dims](before, after, 3, padding=1),
-                BATCH_NORM[dims](after),
+                BATCH_NORM[dims](after) if batch_norm else nn.Identity(),
                 nn.ReLU(),
                 MAX_POOL[dims](2),
             )

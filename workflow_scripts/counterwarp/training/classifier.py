@@ -40,7 +40,8 @@ def train_classifier(
     held_out = _of_both_groups(pack, "validation")
     images, patients = pack.tensor(rows).to(device), pack.patients[rows].to(device)
     validation = pack.tensor(held_out).to(device), pack.patients[held_out].to(device)
-    network = Classifier(pack.grid, settings["channels"], settings["hidden"], settings["dropout"]).to(device)
+    sizes = {name: settings[name] for name in ("channels", "hidden", "dropout", "batch_norm")}
+    network = Classifier(pack.grid, **sizes).to(device)
     optimiser = torch.optim.Adam(
         network.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]
     )

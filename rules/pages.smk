@@ -1,0 +1,75 @@
+report: "../report/workflow.rst"
+
+
+# Page of a table -> its place in the report and its name there; the report sorts both by the alphabet.
+PAGES = {
+    "failures": ("1 Failures", "what failed, and how to try again"),
+    "cohort": ("2 Cohort", "table: subjects and scans"),
+    "qc": ("3 Quality control", "all scans: numbers and flags"),
+    "classifier": ("4 Classifier", "table: scores"),
+    "regions": ("7 Regions", "table: volumes by group"),
+    "methods": ("8 Methods against truth", "all methods"),
+    "order": ("8 Methods against truth", "the paper's order of methods"),
+    "region_changes": ("8 Methods against truth", "by region"),
+    "cost": ("9 About", "cost of every rule"),
+}
+
+
+rule table_page:
+    input:
+        table="<results>/tables/{table}.tsv",
+    output:
+        page=report(
+            "<results>/report/{table}.html",
+            caption="../report/table.rst",
+            category=lambda wildcards: PAGES[wildcards.table][0],
+            labels=lambda wildcards: {"shown": PAGES[wildcards.table][1]},
+        ),
+    log:
+        "<logs>/table_page_{table}.log",
+    wildcard_constraints:
+        table="|".join(PAGES),
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=digest("table_page"),
+    script:
+        "../workflow_scripts/table_page.py"
+
+
+# Last of all, since it reads the logs of the others; never cached, since their number is no input.
+rule cost_table:
+    input:
+        done=lambda wildcards: BEFORE_COST,
+    output:
+        cost="<results>/tables/cost.tsv",
+    log:
+        "<logs>/cost_table.log",
+    conda:
+        "../envs/evaluate.yaml"
+    params:
+        code=digest("cost_table"),
+    script:
+        "../workflow_scripts/cost_table.py"
+
+
+rule about_page:
+    input:
+        index=every_seed("<pack>/index.tsv")[:1],
+        cost="<results>/report/cost.html",
+    output:
+        page=report(
+            "<results>/report/about.html",
+            caption="../report/about.rst",
+            category="9 About",
+            labels={"shown": "methods, references, versions"},
+        ),
+    log:
+        "<logs>/about_page.log",
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=digest("about_page"),
+        config=config,
+    script:
+        "../workflow_scripts/about_page.py"
