@@ -4,6 +4,7 @@ import pytest
 import torch
 from counterwarp.explain import build
 from counterwarp.explain.inspection import DoesNotApplyError, last_activation
+from counterwarp.networks.classifier import Classifier
 from counterwarp.networks.layers import CONVOLUTION, MAX_POOL
 from torch import nn
 
@@ -133,6 +134,16 @@ def test_occlusion_has_the_paper_s_number_of_windows():
 
     build("occlusion", Count()).explain(torch.rand(1, 1, 64, 64), torch.ones(1))
     assert len(calls) == 1 + 15**2
+
+
+@pytest.mark.parametrize("name", ["backprop", "guided_backprop", "gradcam", "guided_gradcam"])
+def test_a_mirrored_classifier_has_maps_that_mirror_with_the_image(name):
+    torch.manual_seed(2)
+    explainer = build(name, Classifier((8, 9), (2, 3), 4, 0.0, mirror=True))
+    images = torch.randn(2, 1, 8, 9)
+    maps = explainer.explain(images, torch.ones(2))
+    assert maps.any()
+    torch.testing.assert_close(explainer.explain(images.flip(2), torch.ones(2)).flip(1), maps)
 
 
 def test_guided_backprop_refuses_what_captum_gets_silently_wrong():

@@ -31,6 +31,16 @@ def test_the_classifier_gives_one_logit_an_image_on_any_grid(grid):
     torch.testing.assert_close(network(images)[1:2], network(images[1:2]))
 
 
+def test_a_mirrored_classifier_gives_an_image_and_its_mirror_image_one_logit():
+    torch.manual_seed(1)
+    network = Classifier((12, 10, 9), (2, 3), 4, 0.0, mirror=True)
+    images = torch.randn(3, 1, 12, 10, 9)
+    assert not torch.allclose(network.train()(images), network(images.flip(2)))
+    network.eval()
+    torch.testing.assert_close(network(images), network(images.flip(2)))
+    torch.testing.assert_close(network(images), (network.one_view(images) + network.one_view(images.flip(2))) / 2)
+
+
 def test_too_many_poolings_are_refused_with_the_grid():
     with pytest.raises(ValueError, match="12x10x9 cannot be pooled 4 times"):
         Classifier((12, 10, 9), (2, 2, 2, 2), 4, 0.0)

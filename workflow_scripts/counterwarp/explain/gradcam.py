@@ -1,10 +1,13 @@
 """Grad-CAM (Selvaraju et al. 2017): the last convolution's features, weighted by what they do for the logit."""
 
+from collections.abc import Callable
+
 import torch
 from captum.attr import LayerAttribution, LayerGradCam
 from torch import Tensor, nn
 
 from counterwarp.explain.inspection import last_activation
+from counterwarp.networks.classifier import MIRRORED
 from counterwarp.networks.layers import LINEAR
 
 BATCH = 8
@@ -35,16 +38,18 @@ class GradCam:
             images: (n, 1, *grid).
             groups: (n,), 1 for patients; not needed here: the patient's logit is explained for all.
         """
-        method = LayerGradCam(self.classifier, last_activation(self.classifier, images[:1]))
-        grid = tuple(images.shape[2:])
-        return torch.cat(
-            [
-                LayerAttribution.interpolate(
-                    method.attribute(batch, relu_attributions=True), grid, interpolate_mode=LINEAR[len(grid)]
-                )[:, 0].detach()
-                for batch in images.split(BATCH)
-            ]
-        )
+        layer = last_activation(self.classifier, images[:1])
+        if not getattr(self.classifier, "mirror", False):
+            return self._weigh(self.classifier, layer, images)
+        # The logit is the mean over two views, which pass the layer one after the other.
+        views = images, images.flip(MIRRORED)
+        seen, mirrored = (self._weigh(self.classifier.one_view, layer, view) for view in views)
+        return (seen + mirrored.flip(MIRRORED - 1)) / 2
+
+    def _weigh(self, forward: Callable[[Tensor], Tensor], layer: nn.Module, images: Tensor) -> Tensor:
+        method, grid = LayerGradCam(forward, layer), tuple(images.shape[2:])
+        maps = [method.attribute(batch, relu_attributions=True) for batch in images.split(BATCH)]
+        return LayerAttribution.interpolate(torch.cat(maps), grid, interpolate_mode=LINEAR[len(grid)])[:, 0].detach()
 
 
 build = GradCam

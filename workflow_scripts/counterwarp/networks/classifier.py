@@ -6,6 +6,9 @@ from torch import Tensor, nn
 
 from counterwarp.networks.layers import BATCH_NORM, CONVOLUTION, MAX_POOL, pooled
 
+# The axis of (batch, channel, *grid) that runs from left to right in MNI152.
+MIRRORED = 2
+
 
 class Classifier(nn.Module):
     """Liu et al. 2021, section 3.2, sized by its arguments (the paper: grid 64^3, channels 16-32-64-16, hidden 64).
@@ -16,10 +19,18 @@ class Classifier(nn.Module):
         hidden: width of the fully connected layer.
         dropout: share of the flattened features set to zero in training.
         batch_norm: whether a block has batch norm, as in 3-D, or none, as in the paper's 2-D experiment.
+        mirror: whether the logit, outside training, is the mean over an image and its mirror image along the first
+            axis, for a classifier that is trained on both: else chance decides on which side it sees a disease of both.
     """
 
     def __init__(
-        self, grid: Sequence[int], channels: Sequence[int], hidden: int, dropout: float, batch_norm: bool = True
+        self,
+        grid: Sequence[int],
+        channels: Sequence[int],
+        hidden: int,
+        dropout: float,
+        batch_norm: bool = True,
+        mirror: bool = False,
     ):
         super().__init__()
         self.settings = {
@@ -28,7 +39,9 @@ class Classifier(nn.Module):
             "hidden": hidden,
             "dropout": dropout,
             "batch_norm": batch_norm,
+            "mirror": mirror,
         }
+        self.mirror = mirror
         dims = len(grid)
         self.blocks = nn.ModuleList(
             # Separate, not-in-place ReLU modules, because guided back-propagation and Grad-CAM hook them.
@@ -49,6 +62,12 @@ class Classifier(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (batch,) of images (batch, 1, *grid)."""
+        if self.training or not self.mirror:
+            return self.one_view(images)
+        return (self.one_view(images) + self.one_view(images.flip(MIRRORED))) / 2
+
+    def one_view(self, images: Tensor) -> Tensor:
+        """Logits of the images as they are."""
         for block in self.blocks:
             images = block(images)
         return self.head(images)[:, 0]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm import tqdm
 
-from counterwarp.networks.classifier import Classifier
+from counterwarp.networks.classifier import MIRRORED, Classifier
 from counterwarp.training.checkpoints import ResumeFile, fingerprint
 from counterwarp.training.pack import Pack
 
@@ -41,7 +41,7 @@ def train_classifier(
     images, patients = pack.tensor(rows).to(device), pack.patients[rows].to(device)
     validation = pack.tensor(held_out).to(device), pack.patients[held_out].to(device)
     sizes = {name: settings[name] for name in ("channels", "hidden", "dropout", "batch_norm")}
-    network = Classifier(pack.grid, **sizes).to(device)
+    network = Classifier(pack.grid, **sizes, mirror=settings["flip"]).to(device)
     optimiser = torch.optim.Adam(
         network.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]
     )
@@ -124,7 +124,9 @@ def augment(images: Tensor, flip: bool, shift_voxels: int, intensity: float = 0.
     """
     if flip:
         mirrored = torch.rand(len(images)) < 0.5
-        images = torch.where(mirrored.to(images.device).reshape(-1, *[1] * (images.dim() - 1)), images.flip(2), images)
+        images = torch.where(
+            mirrored.to(images.device).reshape(-1, *[1] * (images.dim() - 1)), images.flip(MIRRORED), images
+        )
     if shift_voxels:
         axes = list(range(1, images.dim() - 1))
         shifts = torch.randint(-shift_voxels, shift_voxels + 1, (len(images), len(axes))).tolist()
