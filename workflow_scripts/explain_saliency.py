@@ -2,7 +2,9 @@
 
 import numpy as np
 import pandas as pd
+from counterwarp.errors import CounterwarpError
 from counterwarp.explain import build
+from counterwarp.explain.inspection import DoesNotApplyError
 from counterwarp.networks import files
 from counterwarp.networks.device import prepare
 from counterwarp.training.pack import read_pack
@@ -14,7 +16,10 @@ def explain(inputs, outputs):
     pack = read_pack(inputs.images, inputs.index)
     classifier = files.load_classifier(inputs.weights, inputs.architecture).to(device)
     explainer = build(snakemake.wildcards.method, classifier, **snakemake.params.options)
-    maps = explainer.explain(pack.tensor(pack.index.index).to(device), pack.patients.to(device))
+    try:
+        maps = explainer.explain(pack.tensor(pack.index.index).to(device), pack.patients.to(device))
+    except DoesNotApplyError as error:
+        raise CounterwarpError(f"{error}; remove {snakemake.wildcards.method} from explain.methods") from error
     np.save(outputs.maps, maps.cpu().numpy())
     # A saliency method simulates nothing, so it has no logits to show.
     pd.DataFrame(columns=["row", "scan", "raw", "simulated", "cycled"]).to_csv(outputs.logits, sep="\t", index=False)

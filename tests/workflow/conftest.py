@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "tests/workflow/tiny.yaml"
-CODE = ("Snakefile", "config.yaml", "rules", "schemas", "envs", "report", "workflow_scripts")
+CODE = ("Snakefile", "config.yaml", "rules", "schemas", "envs", "report", "experiments", "workflow_scripts")
 
 
 class Workflow:
