@@ -77,6 +77,8 @@ rule subject_figures:
         "../workflow_scripts/subject_figures.py"
 
 
+TABLES = ["failures", "cohort", "qc", "classifier", "regions", "methods", "region_changes"]
+
 # What a run makes before its cost can be added up.
 BEFORE_COST = [
     *rules.explain.input,
@@ -88,7 +90,7 @@ BEFORE_COST = [
     *expand(rules.group_figure.output.png, method=config["explain"]["methods"]),
     rules.group_viewer.output.page,
     rules.regions_figure.output.png,
-    *expand("<results>/report/{table}.html", table=[table for table in PAGES if table != "cost"]),
+    *expand("<results>/report/{table}.html", table=TABLES),
 ]
 
 

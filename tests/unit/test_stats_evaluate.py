@@ -96,6 +96,15 @@ def test_only_the_first_scans_of_test_subjects_count(run):
     assert values["cycle", "subject", "cycle_rmse"] == pytest.approx(0.2)
 
 
+def test_the_order_of_the_logits_is_judged_by_group_at_first_scans(run):
+    explained, index, mask, truth = run
+    index = index.assign(group="patient", split="test", baseline=True)
+    values = measured(evaluate(explained, index, mask, truth))
+    # Raw -2, 3, 3, -1 have ranks 1, 3.5, 3.5, 2; simulated 1, -1, 0, 1 have 3.5, 1, 2, 3.5: differences from the mean
+    # -1.5, 1, 1, -0.5 and 1, -1.5, -0.5, 1, so rho = -4 / 4.5.
+    assert values["cycle", "group", "rank_correlation_patient"] == pytest.approx(-4 / 4.5)
+
+
 def test_group_maps_are_judged_on_the_template(run):
     evaluation = evaluate(*run)
     values = measured(evaluation)

@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.ticker import MaxNLocator
 
 from counterwarp.figures.style import GREY, STATES, figure
+from counterwarp.stats.methods import rank_correlation
 
 LABELS = {"raw": "raw", "simulated": "simulated", "cycled": "simulated and back"}
 
@@ -32,7 +33,9 @@ def logits_figure(logits: pd.DataFrame, groups: dict[str, str]):
             axes.axhline(0, color=GREY, linestyle=":", linewidth=1)
             axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             other = "patient" if group == "control" else "control"
-            axes.set_title(f"{method}: {len(part)} {group} scans, simulated as {other}s")
+            order = rank_correlation(part["raw"].to_numpy(), part["simulated"].to_numpy())
+            kept = "" if np.isnan(order) else f"; rank correlation {order:.2f}"
+            axes.set_title(f"{method}: {len(part)} {group} scans as {other}s{kept}")
             axes.set_xlabel("Test scan, sorted by raw logit")
     for axes in grid[:, 0]:
         axes.set_ylabel("Logit (positive: patient)")

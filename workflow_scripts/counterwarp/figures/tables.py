@@ -56,7 +56,9 @@ TABLES = {
         affected regions in which the mean of the map has the right sign. folding_percent: brain voxels in
         which the displacement folds. cycle_rmse: root mean square difference of an image and its simulation
         back (sd of the brain's signal). logit_shift: towards the other group. changes_sides: share of scans
-        whose class changes. cycle_logit_error: difference of the logits of an image and its simulation back.
+        whose class changes. rank_correlation: Spearman's, of the logits of a group's scans before and after
+        simulation, 1 where it keeps the order of severity. cycle_logit_error: difference of the logits of an image
+        and its simulation back.
 
         For one seed, mean and sd are over n subjects; for seed all, over n seeds. An undefined correlation (a
         map without any variation) is not counted in n. Where no truth is known, only the measures that need

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from counterwarp.stats.methods import compare_logits, compare_maps, region_changes, summarise
+from counterwarp.stats.methods import compare_logits, compare_maps, rank_correlation, region_changes, summarise
 from counterwarp.stats.ncc import ncc
 
 
@@ -78,6 +78,7 @@ def evaluate(explained: list[Explained], index: pd.DataFrame, mask: np.ndarray, 
             quality = pd.read_csv(one.quality, sep="\t")
             quality["folding_percent"] = 100 * quality["folding_share"]
             table = table.merge(compare_logits(seen, is_patient), on="row")
+            groups.append(_keep_order(seen.merge(tested[["row", "group"]], on="row")).assign(**name))
             table = table.merge(quality[["row", "folding_percent", "cycle_rmse"]], on="row")
         subjects.append(table.drop(columns="row").assign(**name))
     tables = pd.concat(subjects, ignore_index=True)
@@ -88,6 +89,14 @@ def evaluate(explained: list[Explained], index: pd.DataFrame, mask: np.ndarray, 
         _stack(changes, ["method", "seed", "region", "tissue", "affected", "mean", "true_mean", "sign_correct"]),
         _stack(logits, ["scan", "seed", "method", "raw", "simulated", "cycled"]),
     )
+
+
+def _keep_order(logits: pd.DataFrame) -> pd.DataFrame:
+    rows = [
+        (f"rank_correlation_{group}", rank_correlation(part["raw"].to_numpy(), part["simulated"].to_numpy()), len(part))
+        for group, part in logits.groupby("group")
+    ]
+    return pd.DataFrame(rows, columns=["metric", "value", "n"])
 
 
 def _stack(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from scipy.stats import spearmanr
 
 from counterwarp.stats.ncc import ncc
 
@@ -51,6 +52,17 @@ def compare_logits(logits: pd.DataFrame, is_patient: np.ndarray) -> pd.DataFrame
             "cycle_logit_error": (logits["cycled"] - logits["raw"]).abs(),
         }
     )
+
+
+def rank_correlation(raw: np.ndarray, simulated: np.ndarray) -> float:
+    """Spearman's correlation of the logits before and after: 1 where simulation keeps the order of disease severity.
+
+    Returns:
+        A number from -1 to 1, nan for fewer than three scans or where one of the two does not vary.
+    """
+    if len(raw) < 3 or np.ptp(raw) == 0 or np.ptp(simulated) == 0:
+        return float("nan")
+    return float(spearmanr(raw, simulated).statistic)
 
 
 def region_changes(group_map: np.ndarray, truth: np.ndarray, parcellation: np.ndarray, regions: pd.DataFrame):
