@@ -92,9 +92,34 @@ rule group_figure:
         "../envs/report.yaml"
     params:
         code=digest("group_figure"),
-        is_change=lambda wildcards: wildcards.method in methods("simulator"),
+        methods=lambda wildcards: [wildcards.method for _ in config["seeds"]],
     script:
         "../workflow_scripts/group_figure.py"
+
+
+use rule group_figure as group_methods_figure with:
+    input:
+        maps=[
+            f"<results>/group/{method}/seed-{seed}/logjacobian.nii.gz"
+            for method in config["explain"]["methods"]
+            for seed in config["seeds"]
+        ],
+        truth=rules.group_figure.input.truth,
+        template="<template>/brain_T1w.nii.gz",
+        mask="<template>/brain_mask.nii.gz",
+    output:
+        png=report(
+            "<results>/figures/methods_group.png",
+            caption="../report/group.rst",
+            category="6 Group map",
+            labels={"shown": "figure: all methods"},
+        ),
+        pdf="<results>/figures/methods_group.pdf",
+    log:
+        "<logs>/group_methods_figure.log",
+    params:
+        code=digest("group_figure"),
+        methods=[method for method in config["explain"]["methods"] for _ in config["seeds"]],
 
 
 rule group_viewer:

@@ -79,6 +79,40 @@ rule subject_figures:
 
 TABLES = ["failures", "cohort", "qc", "classifier", "regions", "methods", "region_changes"]
 
+
+rule subject_methods_figure:
+    input:
+        index=rules.pack.output.index,
+        images=rules.pack.output.images,
+        mask=rules.pack.output.mask,
+        affine=rules.pack.output.affine,
+        truth=rules.pack_truth.output.truth if TRUTH_KNOWN else [],
+        maps=expand(
+            "<results>/explain/{method}/seed-{seed}/maps.npy",
+            method=config["explain"]["methods"],
+            seed=config["seeds"][0],
+        ),
+        logits=f"<results>/classifier/seed-{config['seeds'][0]}/logits.tsv",
+    output:
+        png=report(
+            "<results>/figures/methods_subject.png",
+            caption="../report/subject_methods.rst",
+            category="5 Simulation",
+            labels={"shown": "figure: all methods, one patient"},
+        ),
+        pdf="<results>/figures/methods_subject.pdf",
+    log:
+        "<logs>/subject_methods_figure.log",
+    cache: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=digest("subject_methods_figure"),
+        methods=config["explain"]["methods"],
+    script:
+        "../workflow_scripts/subject_methods_figure.py"
+
+
 # What a run makes before its cost can be added up.
 BEFORE_COST = [
     *rules.explain.input,
@@ -87,7 +121,11 @@ BEFORE_COST = [
     rules.classifier_figure.output.png,
     rules.logits_figure.output.png,
     rules.subject_figures.output.folder,
-    *expand(rules.group_figure.output.png, method=config["explain"]["methods"]),
+    *expand(
+        rules.group_figure.output.png, method=[m for m in config["explain"]["methods"] if m in methods("simulator")]
+    ),
+    rules.group_methods_figure.output.png,
+    rules.subject_methods_figure.output.png,
     rules.group_viewer.output.page,
     rules.regions_figure.output.png,
     *expand("<results>/report/{table}.html", table=TABLES),

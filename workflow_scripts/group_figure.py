@@ -1,4 +1,4 @@
-"""Draw the mean group map of all seeds of a method over the template, beside the true one."""
+"""Draw the mean group maps of all seeds of some methods over the template, beside the true one."""
 
 import nibabel
 import numpy as np
@@ -9,14 +9,15 @@ from counterwarp.workflow import cohort_step
 
 def draw(inputs, outputs):
     template = nibabel.load(inputs.template)
+    of_method = {}
+    for method, path in zip(snakemake.params.methods, inputs.maps, strict=True):
+        of_method.setdefault(method, []).append(nibabel.load(path).get_fdata())
     figure = group_figure(
-        np.mean([nibabel.load(path).get_fdata() for path in inputs.maps], axis=0),
+        {method: np.mean(maps, axis=0) for method, maps in of_method.items()},
         nibabel.load(inputs.truth).get_fdata() if inputs.truth else None,
         template.get_fdata(),
         nibabel.load(inputs.mask).get_fdata(),
         template.affine,
-        title=snakemake.wildcards.method,
-        is_change=snakemake.params.is_change,
     )
     save(figure, outputs.png, outputs.pdf)
 

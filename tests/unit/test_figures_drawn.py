@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from counterwarp.explain import methods
 from counterwarp.figures.anatomy import Volume, at, strongest
 from counterwarp.figures.classifier import classifier_figure, roc_curve
 from counterwarp.figures.cohort import cohort_figure, cohort_table
-from counterwarp.figures.group import group_figure, nice
+from counterwarp.figures.group import UNITS, group_figure, nice
 from counterwarp.figures.logits import logits_figure
 from counterwarp.figures.regions import regions_figure
 from counterwarp.figures.style import p_text, percent, save
@@ -83,7 +84,7 @@ def test_the_group_map_and_the_truth_share_a_range_centred_on_zero(brain, tmp_pa
     values, truth = rng.normal(size=(2, *SHAPE)) * 0.1
     template = rng.random(SHAPE)
     for copy in "ab":
-        drawn = group_figure(values, truth, template, mask, AFFINE, "cycle")
+        drawn = group_figure({"cycle": values}, truth, template, mask, AFFINE)
         save(drawn, tmp_path / f"{copy}.png", tmp_path / f"{copy}.pdf")
     ((name, low, high),) = colour_ranges(drawn)
     assert name == "RdBu_r" and low == -high
@@ -94,8 +95,18 @@ def test_the_group_map_and_the_truth_share_a_range_centred_on_zero(brain, tmp_pa
 
 def test_a_saliency_map_is_not_called_a_change_of_volume(brain):
     rng, mask = brain
-    drawn = group_figure(rng.normal(size=SHAPE), None, rng.random(SHAPE), mask, AFFINE, "backprop", is_change=False)
-    assert "no unit" in texts(drawn) and "%" not in texts(drawn)
+    drawn = group_figure({"backprop": rng.normal(size=SHAPE)}, None, rng.random(SHAPE), mask, AFFINE)
+    assert "Gradient of the logit" in texts(drawn) and "%" not in texts(drawn)
+
+
+def test_every_saliency_method_has_its_unit_and_its_own_range(brain):
+    assert set(UNITS) == set(methods("saliency"))
+    rng, mask = brain
+    maps = {"cycle": rng.normal(size=SHAPE) * 0.1, "backprop": rng.normal(size=SHAPE), "cycle_bce": np.zeros(SHAPE)}
+    drawn = group_figure(maps, np.zeros(SHAPE), rng.random(SHAPE), mask, AFFINE)
+    # Three changes of volume in one range, a gradient in another.
+    assert len(colour_ranges(drawn)) == 2
+    assert all(name in texts(drawn) for name in ("cycle", "cycle_bce", "backprop", "true"))
 
 
 def test_subjects_share_range_and_slices(brain):

@@ -1,4 +1,4 @@
-"""The group's map on the template, beside the true one."""
+"""Maps of one method or of all over anatomy, beside the true one."""
 
 import numpy as np
 
@@ -9,44 +9,51 @@ from counterwarp.figures.style import DIVERGING, figure, percent
 SLICES = {"coronal": (0.36, 0.46, 0.55), "axial": (0.34, 0.46, 0.58)}
 
 
+# Unit of the maps of a saliency method; those of simulators are changes of volume.
+UNITS = {
+    "backprop": "Gradient of the logit\n(1/sd of signal)",
+    "guided_backprop": "Guided gradient\n(1/sd of signal)",
+    "gradcam": "Grad-CAM\n(logit)",
+    "guided_gradcam": "Guided Grad-CAM\n(no unit)",
+    "occlusion": "Right answers lost\n(share)",
+}
+
+
 def group_figure(
-    group_map: np.ndarray,
-    truth: np.ndarray | None,
-    template: np.ndarray,
-    mask: np.ndarray,
-    affine: np.ndarray,
-    title: str,
-    is_change: bool = True,
+    maps: dict[str, np.ndarray], truth: np.ndarray | None, image: np.ndarray, mask: np.ndarray, affine: np.ndarray
 ):
-    """Slices of a group map over the template; below it the true map in the same range.
+    """Slices of one row of maps for each method over an image; below them the true map.
+
+    All changes of volume share one range; a saliency map has its own, symmetric about zero.
 
     Args:
-        group_map: (x, y, z) on the template's grid: log-Jacobian, or any signed map where `is_change` is false.
+        maps: method -> (x, y, z): log-Jacobian, or for a method in UNITS any signed map.
         truth: true log-Jacobian on the same grid, or None.
-        template, mask: brain and its mask on the same grid.
+        image, mask: the template, or a scan, and its brain mask on the same grid.
         affine: of the grid, to mm of MNI152.
-        title: of the row of the group map.
-        is_change: whether the map is a log-Jacobian; if not, it is shown in its own range, without unit.
     """
-    brain, anatomy = Volume.of(mask, affine), Volume.of(template, affine)
-    rows = [(title, Volume.of(percent(group_map) if is_change else group_map, affine), is_change)]
+    brain, anatomy = Volume.of(mask, affine), Volume.of(image, affine)
+    rows = [
+        (name, Volume.of(values if name in UNITS else percent(values), affine), UNITS.get(name))
+        for name, values in maps.items()
+    ]
     if truth is not None:
-        rows.append(("true", Volume.of(percent(truth), affine), True))
+        rows.append(("true", Volume.of(percent(truth), affine), None))
     inside = brain.data > 0.5
-    # One range for all maps in per cent; a map without unit has its own.
-    changes = [values.data[inside] for _, values, change in rows if change]
+    changes = [values.data[inside] for _, values, unit in rows if not unit]
     limit = nice(np.percentile(np.abs(np.concatenate(changes)), 99.5)) if changes else 1.0
     slices = [(plane, at(brain, plane, share)) for plane, shares in SLICES.items() for share in shares]
     drawn = figure(11, 0.4 + 2.2 * len(rows))
     grid = drawn.subplots(len(rows), len(slices), squeeze=False)
     for axes, (plane, place) in zip(grid[0], slices, strict=True):
         axes.set_title(place_name(plane, place))
-    for line, (name, values, change) in zip(grid, rows, strict=True):
-        own = limit if change else nice(np.percentile(np.abs(values.data[inside]), 99.5))
+    grey = tuple(np.percentile(anatomy.data[inside], (0.5, 99.5)))
+    for line, (name, values, unit) in zip(grid, rows, strict=True):
+        own = nice(np.percentile(np.abs(values.data[inside]), 99.5)) if unit else limit
         for axes, (plane, place) in zip(line, slices, strict=True):
-            draw(axes, anatomy, plane, place, box(brain, plane), (0, np.percentile(anatomy.data[inside], 99.5)))
+            draw(axes, anatomy, plane, place, box(brain, plane), grey)
             shown = overlay(axes, values, brain, plane, place, DIVERGING, own)
-        label = f"Tissue volume\nchange (%), ±{own:g} %" if change else f"Gradient of the logit\n(no unit), ±{own:.2g}"
+        label = f"{unit}, ±{own:.2g}" if unit else f"Tissue volume\nchange (%), ±{own:g} %"
         drawn.colorbar(shown, ax=line, label=label, shrink=0.9, extend="both")
         line[0].set_ylabel(name)
     return drawn
