@@ -13,7 +13,7 @@ include: "rules/common.smk"
 STAGES = (
     ["benchmark", "train", "explain", "benchmark_report"]
     if IS_BENCHMARK
-    else ["cohort", "preprocess", "pack", "train", "explain", "group", "roi", "evaluate", "report"]
+    else ["cohort", "preprocess", "pack", "train", "explain", "group", "roi", "sanity", "evaluate", "report"]
 )
 
 for stage in STAGES:

@@ -30,7 +30,7 @@ wildcard_constraints:
     scan="sub-[A-Za-z0-9]+(_ses-[A-Za-z0-9]+)?",
     folder="sub-[A-Za-z0-9]+(/ses-[A-Za-z0-9]+)?",
     method="[a-z_0-9]+",
-    seed="[0-9]+",
+    seed="[0-9]+(-shuffled)?",
 
 
 def index_cohort():

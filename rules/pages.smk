@@ -9,7 +9,8 @@ PAGES = {
     "classifier": ("4 Classifier", "table: scores"),
     "regions": ("7 Regions", "table: volumes by group"),
     "methods": ("8 Methods against truth", "all methods"),
-    "order": ("8 Methods against truth", "the paper's order of methods"),
+    "sanity": ("8 Methods against truth", "sanity checks"),
+    "order": ("8 Methods against truth", "order of the methods in the paper"),
     "region_changes": ("8 Methods against truth", "by region"),
     "cost": ("9 About", "cost of every rule"),
 }

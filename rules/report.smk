@@ -77,7 +77,7 @@ rule subject_figures:
         "../workflow_scripts/subject_figures.py"
 
 
-TABLES = ["failures", "cohort", "qc", "classifier", "regions", "methods", "region_changes"]
+TABLES = ["failures", "cohort", "qc", "classifier", "regions", "methods", "region_changes", "sanity"]
 
 
 rule subject_methods_figure:
@@ -126,6 +126,7 @@ BEFORE_COST = [
     ),
     rules.group_methods_figure.output.png,
     rules.subject_methods_figure.output.png,
+    rules.sanity_figure.output.png,
     rules.group_viewer.output.page,
     rules.regions_figure.output.png,
     *expand("<results>/report/{table}.html", table=TABLES),

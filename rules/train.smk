@@ -34,7 +34,8 @@ rule train_classifier:
         code=digest("train_classifier"),
         settings={key: value for key, value in config["classifier"].items() if key != "own"},
         own=(config["classifier"]["own"] or {}).get("class"),
-        seed=lambda wildcards: int(wildcards.seed),
+        shuffled=lambda wildcards: wildcards.seed.endswith("-shuffled"),
+        seed=lambda wildcards: int(wildcards.seed.removesuffix("-shuffled")),
         device=config["device"],
         threads=config["threads"],
     script:
@@ -62,7 +63,7 @@ rule train_simulator:
     params:
         code=digest("train_simulator"),
         settings=config["simulator"],
-        seed=lambda wildcards: int(wildcards.seed),
+        seed=lambda wildcards: int(wildcards.seed.removesuffix("-shuffled")),
         device=config["device"],
         threads=config["threads"],
     script:

@@ -62,7 +62,7 @@ class Workflow:
             path.write_text(original)
 
 
-TARGETS = {"all", "cohort", "preprocess", "train", "explain", "group", "roi", "evaluate", "report"}
+TARGETS = {"all", "cohort", "preprocess", "train", "explain", "group", "roi", "sanity", "evaluate", "report"}
 
 
 @pytest.fixture(scope="session")

@@ -44,7 +44,7 @@ def test_rerunning_does_nothing(finished):
 
 
 @pytest.mark.parametrize(
-    "target", ["cohort", "preprocess", "train", "explain", "group", "roi", "evaluate", "report", "all"]
+    "target", ["cohort", "preprocess", "train", "explain", "group", "roi", "sanity", "evaluate", "report", "all"]
 )
 def test_every_stage_is_a_target(finished, target):
     assert finished.rules_to_run(target) == set()

@@ -64,8 +64,15 @@ TABLES = {
         map without any variation) is not counted in n. Where no truth is known, only the measures that need
         none are given.""",
     ),
+    "sanity": Told(
+        "Sanity checks",
+        """How alike a method's maps of the trained classifier are to its maps of one that knows nothing: mean over the
+        first scans of the test subjects of the absolute normalised cross-correlation inside the brain. layers: how
+        many of the classifier's layers, from the last, were given new random weights. A method FAILS whose maps are
+        still 0.5 alike when all layers are new, or when the labels in training were shuffled.""",
+    ),
     "order": Told(
-        "The paper's order of methods",
+        "Order of the methods in the paper",
         """Whether each method beats those that Liu et al. 2021 (Fig. 3h) put behind it: difference of the mean NCC
         over test images, mean over seeds, with its 95 % interval (Student's t over seeds). A verdict other than
         undecided has the whole interval on one side of 0.""",

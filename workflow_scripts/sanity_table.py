@@ -1,0 +1,40 @@
+"""Compare each saliency method's maps of the classifier with those of classifiers that know nothing."""
+
+import numpy as np
+import pandas as pd
+from counterwarp.explain import build
+from counterwarp.networks import files
+from counterwarp.networks.device import prepare
+from counterwarp.stats.sanity import similarity, verdicts
+from counterwarp.training.pack import read_pack
+from counterwarp.training.sanity import layers_of, randomise
+from counterwarp.workflow import cohort_step
+
+
+def check(inputs, outputs):
+    params = snakemake.params
+    device = prepare(params.device, params.threads)
+    pack, mask = read_pack(inputs.images[0], inputs.index[0]), np.load(inputs.mask[0])
+    shuffled = dict(zip(params.shuffled, zip(inputs.shuffled, inputs.shuffled_architecture, strict=True), strict=True))
+    chosen = pack.index[(pack.index["split"] == "test") & pack.index["baseline"]]["row"].to_numpy()
+    images, patients = pack.tensor(chosen).to(device), pack.patients[chosen].to(device)
+
+    def maps(method, classifier):
+        return build(method, classifier).explain(images, patients).cpu().numpy()
+
+    rows = []
+    for seed, *trained in zip(params.seeds, inputs.weights, inputs.architecture, strict=True):
+        classifier = files.load_classifier(*trained).to(device)
+        depth = len(layers_of(classifier))
+        others = {("layers drawn anew", n): randomise(classifier, n, seed) for n in range(1, depth + 1)}
+        if seed in shuffled:
+            others["labels shuffled", 0] = files.load_classifier(*shuffled[seed]).to(device)
+        for method in params.methods:
+            own = maps(method, classifier)
+            for (name, layers), other in others.items():
+                row = {"method": method, "seed": seed, "check": name, "layers": layers, "of": depth}
+                rows.append({**row, "similarity": similarity(own, maps(method, other), mask)})
+    verdicts(pd.DataFrame(rows)).to_csv(outputs.table, sep="\t", index=False)
+
+
+cohort_step(snakemake, check)
