@@ -146,10 +146,11 @@ class TwoSimulators(nn.Module):
 
 
 def simulate(network: nn.Module, images: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
-    """The simulated images (batch, 1, *grid), and the field of `Simulator.forward` that made them."""
+    """The simulated images (batch, 1, *grid), and what made them: the field of `Simulator.forward`, or their difference
+    from the images where the network gives the simulated image itself."""
     field = network(images, task)
     if network.output == "image":
-        return field, field
+        return field, field - images
     return warp(images, displacement_of(network, field)), field
 
 

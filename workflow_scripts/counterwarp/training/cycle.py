@@ -65,7 +65,7 @@ def objective(simulator: nn.Module, classifier: nn.Module, images: Tensor, task:
 
     Returns:
         total, logit (the loss that changes it), cycle (mean squared error of the images cycled back), smoothness (of
-        both fields), shift (the mean logit shift reached, in the wanted direction): scalar tensors.
+        both fields, or changes of intensity), shift (the mean logit shift reached, in the wanted direction): scalars.
     """
     simulated, field = simulate(simulator, images, task)
     cycled, back = simulate(simulator, simulated, 1 - task)
