@@ -11,6 +11,7 @@ from counterwarp.training.pack import read_pack
 SETTINGS = {
     "channels": [4],
     "batch_norm": True,
+    "average": 0.5,
     "hidden": 8,
     "dropout": 0.0,
     "flip": False,
@@ -154,3 +155,18 @@ def test_mixing_pairs_gives_image_and_target_the_same_shares():
     assert ((mixed_targets > 0.05) & (mixed_targets < 0.95)).sum() > 15
     same, same_targets = mix(images, targets, alpha=0.0)
     assert same is images and same_targets is targets
+
+
+def test_averaging_changes_the_weights_returned_and_not_the_training(tmp_path):
+    pack = read_pack(*write_pack(tmp_path))
+
+    def train(average):
+        torch.manual_seed(3)
+        settings = SETTINGS | {"average": average, "epochs": 3}
+        network, history = train_classifier(pack, settings, torch.device("cpu"), tmp_path / f"{average}.pt")
+        return network.state_dict(), history
+
+    (plain, of_plain), (averaged, of_averaged) = train(0.0), train(0.9)
+    assert of_plain["train_loss"].equals(of_averaged["train_loss"])
+    assert not torch.equal(plain["head.2.weight"], averaged["head.2.weight"])
+    assert averaged["blocks.0.1.num_batches_tracked"] > 0

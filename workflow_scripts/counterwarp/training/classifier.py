@@ -6,6 +6,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from tqdm import tqdm
 
 from counterwarp.networks.classifier import MIRRORED, Classifier
@@ -20,6 +21,9 @@ def train_classifier(
     pack: Pack, settings: dict, device: torch.device, resume: str, origin: dict | None = None
 ) -> tuple[Classifier, pd.DataFrame]:
     """Binary cross-entropy on the logits, Adam (Liu et al. 2021, section 3.2).
+
+    What is validated and returned is an exponential average of the weights after each epoch, which sees more of what
+    tells the groups apart than the weights of any one epoch.
 
     Args:
         pack: trained on split "train"; split "validation" chooses the epoch, by its loss, which still moves where the
@@ -42,20 +46,22 @@ def train_classifier(
     validation = pack.tensor(held_out).to(device), pack.patients[held_out].to(device)
     sizes = {name: settings[name] for name in ("channels", "hidden", "dropout", "batch_norm")}
     network = Classifier(pack.grid, **sizes, mirror=settings["flip"]).to(device)
+    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings["average"]), use_buffers=True)
     optimiser = torch.optim.Adam(
         network.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]
     )
     digest = fingerprint(
         {"settings": settings, "index": pack.index.to_csv(), **(origin or {})}, pack.images[rows], pack.images[held_out]
     )
-    file = ResumeFile(resume, digest, {"network": network, "optimiser": optimiser})
+    file = ResumeFile(resume, digest, {"network": network, "averaged": averaged, "optimiser": optimiser})
     progress = file.restore() or {"epoch": 0, "history": [], "best": None}
     history = progress["history"]
     for epoch in tqdm(range(progress["epoch"], settings["epochs"]), desc="classifier", disable=None):
         loss = _epoch(network, optimiser, images, patients, settings)
-        row = {"epoch": epoch + 1, "train_loss": loss, **_validate(network, *validation)}
+        averaged.update_parameters(network)
+        row = {"epoch": epoch + 1, "train_loss": loss, **_validate(averaged.module, *validation)}
         if not history or row["validation_loss"] < min(past["validation_loss"] for past in history):
-            progress["best"] = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+            progress["best"] = {name: tensor.detach().clone() for name, tensor in averaged.module.state_dict().items()}
         history.append(row)
         progress["epoch"] = epoch + 1
         file.save(progress)
