@@ -35,8 +35,8 @@ def benchmark_figure(
         method: whose simulations are shown.
     """
     names = ["truth", *(name for name in TITLES if name in patterns and name != "truth")]
-    drawn = figure(11, 7.6)
-    top, middle, bottom = drawn.subfigures(3, 1, height_ratios=[1, 0.72, 1])
+    drawn = figure(11, 8.2)
+    top, middle, bottom = drawn.subfigures(3, 1, height_ratios=[1, 0.9, 1])
     histogram, examples = top.subfigures(1, 2, width_ratios=[0.36, 1])
     _draw_magnitudes(histogram.subplots(), index)
     _draw_examples(examples, index, images, method)
