@@ -38,6 +38,14 @@ def test_layers_are_drawn_anew_from_the_last_and_the_original_stays():
         randomise(network, 7, 5)
 
 
+def test_new_weights_are_not_those_that_a_training_of_the_same_seed_began_with():
+    torch.manual_seed(5)
+    network = Classifier((8, 8), (2, 3), 4, 0.0)
+    anew = randomise(network, 6, 5)
+    assert not torch.equal(anew.blocks[0][0].weight, network.blocks[0][0].weight)
+    assert not torch.equal(anew.head[4].weight, network.head[4].weight)
+
+
 def test_similarity_ignores_sign_and_scale_and_a_constant_map_is_like_nothing():
     maps = np.random.default_rng(1).normal(size=(3, 4, 5))
     mask = np.ones((4, 5), bool)

@@ -8,6 +8,9 @@ from torch import nn
 
 from counterwarp.training.pack import Pack
 
+# Added to the seed: with the seed of the training itself, new weights would be those that the training began with.
+APART = 1_000_003
+
 
 def shuffle_labels(pack: Pack, seed: int) -> Pack:
     """The pack with the groups dealt anew to the subjects of each split; all scans of a subject stay in one group."""
@@ -42,7 +45,7 @@ def randomise(network: nn.Module, layers: int, seed: int) -> nn.Module:
     if not 0 <= layers <= len(known):
         raise ValueError(f"the network has {len(known)} layers with weights, {layers} were to be drawn anew")
     with torch.random.fork_rng():
-        torch.manual_seed(seed)
+        torch.manual_seed(APART + seed)
         for layer in known[len(known) - layers :]:
             layer.reset_parameters()
     return changed.eval()
