@@ -1,5 +1,8 @@
 """Time one joint training step at the paper's size, the straightforward form and ours, and compare their numbers.
 
+The straightforward form loops over the images with one convolution each, its tensors are contiguous, both directions of
+the cycle are computed separately. Ours also has the C library keep freed memory; what that alone gives is shown too.
+
 Usage: python tests/bench/joint_step.py [results/bench/joint_step.tsv]
 
 64^3 voxels, batch 4 (two controls, two patients), simulator 16-32-64-16-16 with fully connected 512 and three experts,
@@ -20,10 +23,12 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
 from counterwarp.networks.classifier import Classifier
 from counterwarp.networks.condconv import CondConv
+from counterwarp.networks.device import keep_freed_memory
 from counterwarp.networks.simulator import INJECT, REMOVE, Simulator
 from counterwarp.networks.warp import warp
 from counterwarp.training.cycle import diffusion, logit_shift_loss, objective
 
+FORMS = ("straightforward", "straightforward, keeping freed memory", "ours")
 GRID, BATCH, THREADS, REPEATS = (64, 64, 64), 4, 2, 3
 SETTINGS = {
     "logit_loss": "shift",
@@ -86,9 +91,12 @@ def measure(form: str) -> dict:
     """CPU and wall seconds of the fastest of REPEATS steps, peak memory, and the numbers reached."""
     simulator, classifier, images, task = networks()
     optimiser = torch.optim.Adam(simulator.parameters(), lr=1e-4)
-    if form == "straightforward":
+    if form != "straightforward":
+        keep_freed_memory()
+    if form != "ours":
         CondConv.forward = looped
-    compute = {"straightforward": straightforward, "ours": ours}[form]
+        classifier.to(memory_format=torch.contiguous_format)
+    compute = ours if form == "ours" else straightforward
     times = []
     for repeat in range(REPEATS + 1):
         cpu, wall = time.process_time(), time.perf_counter()
@@ -107,20 +115,21 @@ def measure(form: str) -> dict:
 
 def main(table: Path) -> None:
     forms = []
-    for form in ("straightforward", "ours"):
+    for form in FORMS:
         done = subprocess.run([sys.executable, __file__, "--measure", form], stdout=subprocess.PIPE, check=True)
         forms.append(json.loads(done.stdout))
-    plain, fast = forms
+    plain, _, fast = forms
     loss = abs(plain["loss"] - fast["loss"]) / abs(plain["loss"])
-    pairs = zip(plain.pop("gradient"), fast.pop("gradient"), strict=True)
+    pairs = zip(plain["gradient"], fast["gradient"], strict=True)
     gradient = max(abs(a - b) / max(abs(a), 1e-6) for a, b in pairs)
-    rows = pd.DataFrame(forms).assign(ratio=[1.0, plain["cpu_s"] / fast["cpu_s"]])
-    print(rows.drop(columns="loss").to_string(index=False, float_format="%.2f"))
+    rows = pd.DataFrame(forms).drop(columns=["loss", "gradient"])
+    rows["ratio"] = plain["cpu_s"] / rows["cpu_s"]
+    print(rows.to_string(index=False, float_format="%.2f"))
     print(f"largest relative difference: loss {loss:.1e}, norm of a parameter's gradient {gradient:.1e}")
-    reached = rows["ratio"].iloc[1] >= 3
-    print(f"{rows['ratio'].iloc[1]:.2f} times fewer CPU seconds (goal 3): {'reached' if reached else 'NOT REACHED'}")
+    ratio = rows["ratio"].iloc[-1]
+    print(f"{ratio:.2f} times fewer CPU seconds (goal 3): {'reached' if ratio >= 3 else 'NOT REACHED'}")
     table.parent.mkdir(parents=True, exist_ok=True)
-    rows.drop(columns="loss").to_csv(table, sep="\t", index=False)
+    rows.to_csv(table, sep="\t", index=False)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def test_both_forms_agree_though_each_image_has_its_own_mixture(dims):
     torch.manual_seed(2)
     layer = CondConv(dims, 3, 4, experts=3)
     images, alpha = torch.randn(5, 3, *GRIDS[dims]), torch.rand(5, 3)
-    torch.testing.assert_close(layer.mix_kernels(images, alpha), layer.mix_outputs(images, alpha), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(layer.mix_kernels(images, alpha), layer.mix_inputs(images, alpha), atol=1e-5, rtol=1e-5)
 
 
 def test_the_task_and_the_pooled_features_choose_the_mixture():
@@ -49,3 +49,19 @@ def test_each_expert_starts_as_an_ordinary_convolution():
     bound = (8 * 27) ** -0.5
     assert layer.weight.abs().max() <= bound
     assert layer.weight.std().item() == pytest.approx(bound / 3**0.5, rel=0.02)
+
+
+def test_features_and_their_gradients_lie_channels_last():
+    torch.manual_seed(4)
+    layer = CondConv(3, 4, 8, experts=2)
+    images = torch.randn(2, 4, 6, 6, 6, requires_grad=True)
+    features = layer(images, torch.zeros(2))
+    assert features.is_contiguous(memory_format=torch.channels_last_3d)
+    (gradient,) = torch.autograd.grad(features.square().sum(), images)
+    plain = images.detach().clone().requires_grad_()
+    alpha = torch.sigmoid(layer.routing(torch.cat([plain.mean((2, 3, 4)), torch.zeros(2, 1)], 1)))
+    kernels, biases = torch.tensordot(alpha, layer.weight, 1), alpha @ layer.bias
+    one_by_one = [functional.conv3d(i[None], k, b, padding=1) for i, k, b in zip(plain, kernels, biases, strict=True)]
+    torch.testing.assert_close(features, torch.cat(one_by_one), atol=1e-5, rtol=1e-5)
+    (expected,) = torch.autograd.grad(torch.cat(one_by_one).square().sum(), plain)
+    torch.testing.assert_close(gradient, expected, atol=1e-4, rtol=1e-4)

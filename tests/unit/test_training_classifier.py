@@ -11,7 +11,7 @@ from counterwarp.training.pack import read_pack
 SETTINGS = {
     "channels": [4],
     "batch_norm": True,
-    "average": 0.5,
+    "average_from": 1.0,
     "hidden": 8,
     "dropout": 0.0,
     "flip": False,
@@ -157,16 +157,38 @@ def test_mixing_pairs_gives_image_and_target_the_same_shares():
     assert same is images and same_targets is targets
 
 
-def test_averaging_changes_the_weights_returned_and_not_the_training(tmp_path):
+def test_late_epochs_are_averaged_and_the_training_is_not_changed_by_it(tmp_path):
     pack = read_pack(*write_pack(tmp_path))
 
-    def train(average):
+    def train(epochs, average_from):
         torch.manual_seed(3)
-        settings = SETTINGS | {"average": average, "epochs": 3}
-        network, history = train_classifier(pack, settings, torch.device("cpu"), tmp_path / f"{average}.pt")
+        settings = SETTINGS | {"average_from": average_from, "epochs": epochs, "learning_rate": 1e-4}
+        file = tmp_path / f"{epochs}-{average_from}.pt"
+        network, history = train_classifier(pack, settings, torch.device("cpu"), file)
         return network.state_dict(), history
 
-    (plain, of_plain), (averaged, of_averaged) = train(0.0), train(0.9)
-    assert of_plain["train_loss"].equals(of_averaged["train_loss"])
-    assert not torch.equal(plain["head.2.weight"], averaged["head.2.weight"])
-    assert averaged["blocks.0.1.num_batches_tracked"] > 0
+    # With so small a learning rate each epoch is better than the one before, so that the last is taken.
+    (second, _), (third, of_plain) = train(2, 1.0), train(3, 1.0)
+    mean, of_mean = train(3, 0.4)
+    assert of_plain["train_loss"].equals(of_mean["train_loss"])
+    assert of_plain["chosen"].tolist() == of_mean["chosen"].tolist() == [False, False, True]
+    for name in ("head.2.weight", "blocks.0.0.weight"):
+        torch.testing.assert_close(mean[name], (second[name] + third[name]) / 2)
+        assert not torch.equal(mean[name], third[name])
+
+
+def test_batch_norm_of_averaged_weights_is_taken_anew_from_the_training_images(tmp_path):
+    torch.manual_seed(4)
+    pack = read_pack(*write_pack(tmp_path))
+    settings = SETTINGS | {"average_from": 0.0, "epochs": 2}
+    network, _ = train_classifier(pack, settings, torch.device("cpu"), tmp_path / "resume.pt")
+    features = network.blocks[0][0](pack.tensor(pack.rows("train"))).detach()
+    torch.testing.assert_close(network.blocks[0][1].running_mean, features.mean((0, 2, 3)), atol=1e-4, rtol=1e-4)
+
+
+def test_epochs_before_averaging_are_not_chosen(tmp_path):
+    torch.manual_seed(5)
+    pack = read_pack(*write_pack(tmp_path))
+    settings = SETTINGS | {"average_from": 0.75, "epochs": 4, "learning_rate": 0.3}
+    _, history = train_classifier(pack, settings, torch.device("cpu"), tmp_path / "resume.pt")
+    assert history["chosen"].tolist() == [False, False, False, True]

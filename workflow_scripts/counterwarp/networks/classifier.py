@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from counterwarp.networks.layers import BATCH_NORM, CONVOLUTION, MAX_POOL, pooled
+from counterwarp.networks.layers import BATCH_NORM, CHANNELS_LAST, CONVOLUTION, MAX_POOL, pooled
 
 # The axis of (batch, channel, *grid) that runs from left to right in MNI152.
 MIRRORED = 2
@@ -59,6 +59,7 @@ class Classifier(nn.Module):
         self.head = nn.Sequential(
             nn.Flatten(), nn.Dropout(dropout), nn.Linear(features, hidden), nn.ReLU(), nn.Linear(hidden, 1)
         )
+        self.to(memory_format=CHANNELS_LAST[dims])
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (batch,) of images (batch, 1, *grid)."""

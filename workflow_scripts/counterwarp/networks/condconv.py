@@ -4,13 +4,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from counterwarp.networks.layers import CONVOLUTION
+from counterwarp.networks.layers import CONVOLUTION, channels_last
 
 CONVOLVE = {2: functional.conv2d, 3: functional.conv3d}
-# Measured on the CPU (batch 16, 32x40x32): mixing kernels and convolving by groups wins unless the layer has few output
-# features, which leaves most of each group's vector lanes idle; then all experts at once and mixing their outputs wins
-# (8 to 3 features 196 ms against 247, 16 to 3 225 against 485; 16 to 8 the other way, 406 against 274).
-FEW_FEATURES = 4
 
 
 class CondConv(nn.Module):
@@ -31,7 +27,7 @@ class CondConv(nn.Module):
         self.bias = nn.Parameter(torch.stack([expert.bias.detach() for expert in ordinary]))
         self.routing = nn.Linear(in_features + 1, experts)
         self.convolve = CONVOLVE[spatial_dims]
-        self.form = self.mix_outputs if out_features < FEW_FEATURES else self.mix_kernels
+        self.form = self.mix_inputs if in_features == 1 else self.mix_kernels
 
     def forward(self, features: Tensor, task: Tensor) -> Tensor:
         """Convolve.
@@ -41,26 +37,29 @@ class CondConv(nn.Module):
             task: (batch,), the task's number for each image.
 
         Returns:
-            (batch, out_features, *grid).
+            (batch, out_features, *grid), channels last.
         """
-        pooled = features.flatten(2).mean(2)
+        features = channels_last(features)
+        # Voxels first, so that the gradient too has the features of a voxel beside each other.
+        pooled = features.movedim(1, -1).flatten(1, -2).mean(1)
         alpha = torch.sigmoid(self.routing(torch.cat([pooled, task[:, None]], 1)))
         return self.form(features, alpha)
 
     def mix_kernels(self, features: Tensor, alpha: Tensor) -> Tensor:
         """One kernel per image, alpha (batch, experts); the images are the groups of one grouped convolution."""
-        batch, grid = len(features), features.shape[2:]
-        kernels = torch.tensordot(alpha, self.weight, 1).flatten(0, 1)
+        batch = len(features)
+        kernels = channels_last(torch.tensordot(alpha, self.weight, 1).flatten(0, 1))
         biases = (alpha @ self.bias).flatten()
-        mixed = self.convolve(features.reshape(1, -1, *grid), kernels, biases, padding=1, groups=batch)
-        return mixed.reshape(batch, -1, *grid)
+        beside = features.movedim((0, 1), (-2, -1)).flatten(-2).movedim(-1, 0)[None]
+        mixed = self.convolve(beside, kernels, biases, padding=1, groups=batch)[0]
+        return channels_last(mixed.unflatten(0, (batch, -1)))
 
-    def mix_outputs(self, features: Tensor, alpha: Tensor) -> Tensor:
-        """The same by linearity: convolve every image with every expert, then mix what comes out."""
-        batch, grid = len(features), features.shape[2:]
-        outputs = self.convolve(features, self.weight.flatten(0, 1), self.bias.flatten(), padding=1)
-        outputs = outputs.reshape(batch, len(self.weight), -1)
-        return torch.bmm(alpha[:, None], outputs).reshape(batch, -1, *grid)
+    def mix_inputs(self, features: Tensor, alpha: Tensor) -> Tensor:
+        """The same by linearity, for few features: every expert gets its share of each image, and all are summed."""
+        shares = alpha.reshape(*alpha.shape, *[1] * (features.dim() - 1)) * features[:, None]
+        kernels = channels_last(self.weight.movedim(0, 1).flatten(1, 2))
+        mixed = self.convolve(channels_last(shares.flatten(1, 2)), kernels, padding=1)
+        return mixed.add_((alpha @ self.bias).reshape(len(features), -1, *[1] * (features.dim() - 2)))
 
 
 class OrdinaryConvolution(nn.Module):
@@ -73,7 +72,7 @@ class OrdinaryConvolution(nn.Module):
 
     def forward(self, features: Tensor, task: Tensor) -> Tensor:
         """Convolve (batch, in_features, *grid) to (batch, out_features, *grid)."""
-        return self.convolve(features, self.weight, self.bias, padding=1)
+        return self.convolve(features, channels_last(self.weight), self.bias, padding=1)
 
 
 def convolution(spatial_dims: int, in_features: int, out_features: int, experts: int) -> nn.Module:

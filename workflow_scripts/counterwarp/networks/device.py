@@ -1,12 +1,16 @@
 """Where networks run, and the same numbers each time that they run there."""
 
+import ctypes
 import logging
+import sys
 
 import torch
 
 from counterwarp.errors import ConfigError
 
 LOG = logging.getLogger("counterwarp")
+# Parameters of glibc's mallopt: M_MMAP_MAX, M_TRIM_THRESHOLD, M_ARENA_MAX.
+KEEP_FREED = {-4: 0, -1: 2**31 - 1, -8: 1}
 
 
 def prepare(device: str, threads: int, seed: int = 0) -> torch.device:
@@ -29,9 +33,20 @@ def prepare(device: str, threads: int, seed: int = 0) -> torch.device:
     if device == "cpu" or not torch.cuda.is_available():
         reason = "as configured" if device == "cpu" else "torch sees no GPU"
         LOG.info("networks run on the CPU (%s) with %d threads", reason, threads)
+        keep_freed_memory()
         return torch.device("cpu")
     torch.backends.cudnn.deterministic = True
     torch.backends.cudnn.benchmark = False
     properties = torch.cuda.get_device_properties(0)
     LOG.info("networks run on %s with %.1f GB", properties.name, properties.total_memory / 1e9)
     return torch.device("cuda")
+
+
+def keep_freed_memory() -> None:
+    """Have the C library keep what is freed for the next tensor, in place of asking the system anew.
+
+    Tensors above 32 MB are else mapped and cleared page by page each time, which takes half of a training step at 64^3.
+    """
+    if sys.platform == "linux" and hasattr(ctypes.CDLL(None), "mallopt"):
+        for parameter, value in KEEP_FREED.items():
+            ctypes.CDLL(None).mallopt(parameter, value)

@@ -95,9 +95,9 @@ class Simulator(nn.Module):
         skips = self.encode(images, task)
         features = self.first(self.bottleneck(skips[-1], task), task) + skips[-1]
         for layer, norm, skip in zip(self.decoder, self.decoder_norms, skips[-2::-1], strict=False):
-            features = layer(functional.leaky_relu(norm(features), SLOPE), task)
-            features = functional.interpolate(features, size=skip.shape[2:], mode="nearest") + skip
-        displacement = self.last(functional.leaky_relu(features, SLOPE), task)
+            features = layer(_activate(norm(features)), task)
+            features = functional.interpolate(features, size=skip.shape[2:], mode="nearest").add_(skip)
+        displacement = self.last(_activate(features), task)
         if self.output_level:
             # In voxels of the image's grid from the start, so that only the positions need interpolation.
             displacement = functional.interpolate(displacement, size=grid, mode=LINEAR[len(grid)], align_corners=False)
@@ -107,7 +107,7 @@ class Simulator(nn.Module):
         """Output of each level's convolution, before its norm."""
         outputs = [self.encoder[0](images, task)]
         for norm, layer in zip(self.encoder_norms, self.encoder[1:], strict=True):
-            active = functional.leaky_relu(norm(outputs[-1]), SLOPE)
+            active = _activate(norm(outputs[-1]))
             pool = functional.max_pool3d if active.dim() == 5 else functional.max_pool2d
             outputs.append(layer(pool(active, 2), task))
         return outputs
@@ -117,6 +117,11 @@ class Simulator(nn.Module):
         squeezed = functional.leaky_relu(self.squeeze(features.flatten(1)), SLOPE)
         widened = self.widen(torch.cat([squeezed, task[:, None]], 1))
         return functional.leaky_relu(widened, SLOPE).reshape(-1, *self.bottom)
+
+
+def _activate(features: Tensor) -> Tensor:
+    """Leaky ReLU in place, for features that nothing else reads."""
+    return functional.leaky_relu(features, SLOPE, inplace=True)
 
 
 class TwoSimulators(nn.Module):

@@ -1,12 +1,13 @@
 """Training of the classifier; the epoch is chosen on validation subjects."""
 
 import logging
+import math
 
 import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel, update_bn
 from tqdm import tqdm
 
 from counterwarp.networks.classifier import MIRRORED, Classifier
@@ -14,6 +15,7 @@ from counterwarp.training.checkpoints import ResumeFile, fingerprint
 from counterwarp.training.pack import Pack
 
 LOG = logging.getLogger("counterwarp")
+BATCH = 16  # images at a time where nothing is learned
 HISTORY = ("epoch", "train_loss", "validation_loss", "validation_balanced_accuracy", "chosen")
 
 
@@ -22,8 +24,9 @@ def train_classifier(
 ) -> tuple[Classifier, pd.DataFrame]:
     """Binary cross-entropy on the logits, Adam (Liu et al. 2021, section 3.2).
 
-    What is validated and returned is an exponential average of the weights after each epoch, which sees more of what
-    tells the groups apart than the weights of any one epoch.
+    From the epoch `average_from` on, what is validated and returned is the mean of the weights after each epoch since
+    then (stochastic weight averaging, Izmailov et al. 2018), with the statistics of batch norm taken anew: it sees more
+    of what tells the groups apart than the weights of any one epoch.
 
     Args:
         pack: trained on split "train"; split "validation" chooses the epoch, by its loss, which still moves where the
@@ -46,7 +49,9 @@ def train_classifier(
     validation = pack.tensor(held_out).to(device), pack.patients[held_out].to(device)
     sizes = {name: settings[name] for name in ("channels", "hidden", "dropout", "batch_norm")}
     network = Classifier(pack.grid, **sizes, mirror=settings["flip"]).to(device)
-    averaged = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(settings["average"]), use_buffers=True)
+    averaged = AveragedModel(network)
+    first_averaged = int(settings["average_from"] * settings["epochs"])
+    first_candidate = first_averaged if first_averaged < settings["epochs"] else 0
     optimiser = torch.optim.Adam(
         network.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]
     )
@@ -58,17 +63,23 @@ def train_classifier(
     history = progress["history"]
     for epoch in tqdm(range(progress["epoch"], settings["epochs"]), desc="classifier", disable=None):
         loss = _epoch(network, optimiser, images, patients, settings)
-        averaged.update_parameters(network)
-        row = {"epoch": epoch + 1, "train_loss": loss, **_validate(averaged.module, *validation)}
-        if not history or row["validation_loss"] < min(past["validation_loss"] for past in history):
-            progress["best"] = {name: tensor.detach().clone() for name, tensor in averaged.module.state_dict().items()}
+        candidate = network
+        if epoch >= first_averaged:
+            averaged.update_parameters(network)
+            candidate = averaged.module
+            update_bn(images.chunk(len(images) // BATCH + 1), candidate)
+        row = {"epoch": epoch + 1, "train_loss": loss, **_validate(candidate, *validation)}
+        if row["validation_loss"] < min(
+            [past["validation_loss"] for past in history[first_candidate:]], default=math.inf
+        ):
+            progress["best"] = {name: tensor.detach().clone() for name, tensor in candidate.state_dict().items()}
         history.append(row)
         progress["epoch"] = epoch + 1
         file.save(progress)
         LOG.info("epoch %(epoch)d: loss %(train_loss).3f, validation %(validation_loss).3f", row)
     network.load_state_dict(progress["best"])
     table = pd.DataFrame(history)
-    table["chosen"] = table.index == table["validation_loss"].idxmin()
+    table["chosen"] = table.index == table["validation_loss"][first_candidate:].idxmin()
     return network.eval(), table
 
 
@@ -144,7 +155,7 @@ def augment(images: Tensor, flip: bool, shift_voxels: int, intensity: float = 0.
 
 
 @torch.no_grad()
-def logits(network: nn.Module, images: Tensor, batch_size: int = 16) -> Tensor:
+def logits(network: nn.Module, images: Tensor, batch_size: int = BATCH) -> Tensor:
     """Logits (n,) of images (n, 1, *grid), a batch at a time, in evaluation mode."""
     network.eval()
     return torch.cat([network(batch) for batch in images.split(batch_size)])
