@@ -69,5 +69,6 @@ rule benchmark_report:
     input:
         BEFORE_COST,
         "<results>/report/cost.html",
+        "<results>/report/speed.html",
         "<results>/report/about.html",
     localrule: True

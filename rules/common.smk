@@ -5,7 +5,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 from snakemake.exceptions import WorkflowError
 
 from counterwarp.cohorts.sources import NO_SCANS, index
-from counterwarp.cohorts.table import read, write_if_changed
+from counterwarp.cohorts.table import check_averaged, read, write_if_changed
 from counterwarp.config import check_config
 from counterwarp.errors import ConfigError
 from counterwarp.workflow.digest import digest
@@ -43,6 +43,7 @@ def index_cohort():
         if IS_BENCHMARK:
             return NO_SCANS
         scans = index(config["cohort"], str(results / "bids"), config["roi"]["covariates"])
+        check_averaged(scans, config["group"]["split"], config["roi"]["covariates"])
     except ConfigError as error:
         raise WorkflowError(f"Nothing was started. Correct this first:\n{error}")
     write_if_changed(scans, results / "scans.tsv")
@@ -79,7 +80,7 @@ def scan_settings(wildcards):
 
 def every_seed(pattern):
     """One path a seed; where the path does not depend on it, the same one for each."""
-    return expand(workflow.pathvars.apply(pattern), seed=config["seeds"])
+    return [workflow.pathvars.apply(pattern).format(seed=seed) for seed in config["seeds"]]
 
 
 def every_subject(pattern):

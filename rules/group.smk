@@ -10,6 +10,7 @@ rule group:
             seed=config["seeds"],
         ),
         "<results>/group/truth/logjacobian.nii.gz" if TRUTH_KNOWN else [],
+        "<results>/tables/voxelwise.tsv",
     localrule: True
 
 
@@ -144,3 +145,6 @@ rule group_viewer:
         title="Volume change, %",
     script:
         "../workflow_scripts/group_viewer.py"
+
+
+include: "voxelwise.smk"

@@ -7,11 +7,13 @@ PAGES = {
     "cohort": ("2 Cohort", "table: subjects and scans"),
     "qc": ("3 Quality control", "all scans: numbers and flags"),
     "classifier": ("4 Classifier", "table: scores"),
+    "voxelwise": ("6 Group map", "table: voxelwise inference"),
     "regions": ("7 Regions", "table: volumes by group"),
     "methods": ("8 Methods against truth", "all methods"),
     "sanity": ("8 Methods against truth", "sanity checks"),
     "order": ("8 Methods against truth", "order of the methods in the paper"),
     "region_changes": ("8 Methods against truth", "by region"),
+    "speed": ("8 Methods against truth", "time per scan"),
     "cost": ("9 About", "cost of every rule"),
 }
 
@@ -44,6 +46,7 @@ rule cost_table:
         done=lambda wildcards: BEFORE_COST,
     output:
         cost="<results>/tables/cost.tsv",
+        speed="<results>/tables/speed.tsv",
     log:
         "<logs>/cost_table.log",
     conda:

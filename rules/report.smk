@@ -77,7 +77,7 @@ rule subject_figures:
         "../workflow_scripts/subject_figures.py"
 
 
-TABLES = ["failures", "cohort", "qc", "classifier", "regions", "methods", "region_changes", "sanity"]
+TABLES = ["failures", "cohort", "qc", "classifier", "regions", "methods", "region_changes", "sanity", "voxelwise"]
 
 
 rule subject_methods_figure:
@@ -128,6 +128,7 @@ BEFORE_COST = [
     rules.subject_methods_figure.output.png,
     rules.sanity_figure.output.png,
     rules.group_viewer.output.page,
+    rules.voxelwise_figure.output.png,
     rules.regions_figure.output.png,
     *expand("<results>/report/{table}.html", table=TABLES),
 ]
@@ -139,5 +140,6 @@ rule report:
         rules.preprocess.input,
         BEFORE_COST,
         "<results>/report/cost.html",
+        "<results>/report/speed.html",
         "<results>/report/about.html",
     localrule: True

@@ -1,4 +1,6 @@
-SHUFFLED = [] if config["classifier"]["own"] else config["seeds"]
+# It is the methods that are checked: one classifier is enough.
+CHECKED = config["seeds"][:1]
+SHUFFLED = [] if config["classifier"]["own"] else CHECKED
 
 
 rule sanity:
@@ -7,13 +9,21 @@ rule sanity:
     localrule: True
 
 
+SANE_SALIENCY = [method for method in config["sanity"]["methods"] if method in methods("saliency")]
+SANE_SIMULATORS = [method for method in config["sanity"]["methods"] if method in methods("simulator")]
+
+
 rule sanity_table:
     input:
         images=every_seed("<pack>/images.npy")[:1],
         index=every_seed("<pack>/index.tsv")[:1],
         mask=every_seed("<pack>/mask.npy")[:1],
-        weights=expand("<results>/classifier/seed-{seed}/weights.safetensors", seed=config["seeds"]),
-        architecture=expand("<results>/classifier/seed-{seed}/architecture.json", seed=config["seeds"]),
+        weights=expand("<results>/classifier/seed-{seed}/weights.safetensors", seed=CHECKED),
+        architecture=expand("<results>/classifier/seed-{seed}/architecture.json", seed=CHECKED),
+        maps=expand("<results>/explain/{method}/seed-{seed}/maps.npy", method=SANE_SIMULATORS, seed=SHUFFLED),
+        shuffled_maps=expand(
+            "<results>/explain/{method}/seed-{seed}-shuffled/maps.npy", method=SANE_SIMULATORS, seed=SHUFFLED
+        ),
         shuffled=expand("<results>/classifier/seed-{seed}-shuffled/weights.safetensors", seed=SHUFFLED),
         shuffled_architecture=expand("<results>/classifier/seed-{seed}-shuffled/architecture.json", seed=SHUFFLED),
     output:
@@ -27,10 +37,11 @@ rule sanity_table:
     resources:
         mem_mb=2000,
     params:
-        code=digest("sanity_table", *[f"counterwarp.explain.{method}" for method in config["sanity"]["methods"]]),
-        roles="weights, shuffled",
-        methods=config["sanity"]["methods"],
-        seeds=config["seeds"],
+        code=digest("sanity_table", *[f"counterwarp.explain.{method}" for method in SANE_SALIENCY]),
+        roles="weights and maps, shuffled",
+        methods=SANE_SALIENCY,
+        simulations=[(method, seed) for method in SANE_SIMULATORS for seed in SHUFFLED],
+        seeds=CHECKED,
         shuffled=SHUFFLED,
         device=config["device"],
         threads=config["threads"],

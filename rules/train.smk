@@ -63,6 +63,7 @@ rule train_simulator:
     params:
         code=digest("train_simulator"),
         settings=config["simulator"],
+        shuffled=lambda wildcards: wildcards.seed.endswith("-shuffled"),
         seed=lambda wildcards: int(wildcards.seed.removesuffix("-shuffled")),
         device=config["device"],
         threads=config["threads"],

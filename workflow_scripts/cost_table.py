@@ -1,11 +1,15 @@
-"""Add up what every rule cost, from the logs beside this job's own."""
+"""Add up what every rule cost, and each method's time per scan, from the logs beside this job's own."""
 
 from pathlib import Path
 
-from counterwarp.stats.cost import collect_costs
+from counterwarp.stats.cost import collect_costs, collect_speeds
 from counterwarp.workflow import cohort_step
 
-cohort_step(
-    snakemake,
-    lambda _, outputs: collect_costs(Path(snakemake.log[0]).parent).to_csv(outputs.cost, sep="\t", index=False),
-)
+
+def tabulate(_, outputs):
+    logs = Path(snakemake.log[0]).parent
+    collect_costs(logs).to_csv(outputs.cost, sep="\t", index=False)
+    collect_speeds(logs).to_csv(outputs.speed, sep="\t", index=False)
+
+
+cohort_step(snakemake, tabulate)

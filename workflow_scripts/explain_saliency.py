@@ -1,5 +1,7 @@
 """Maps of every packed scan by a method that needs the classifier alone."""
 
+import time
+
 import numpy as np
 import pandas as pd
 from counterwarp.errors import CounterwarpError
@@ -8,7 +10,7 @@ from counterwarp.explain.inspection import DoesNotApplyError
 from counterwarp.networks import files
 from counterwarp.networks.device import prepare
 from counterwarp.training.pack import read_pack
-from counterwarp.workflow import cohort_step
+from counterwarp.workflow import cohort_step, log_speed
 
 
 def explain(inputs, outputs):
@@ -16,11 +18,14 @@ def explain(inputs, outputs):
     pack = read_pack(inputs.images, inputs.index)
     classifier = files.load_classifier(inputs.weights, inputs.architecture).to(device)
     explainer = build(snakemake.wildcards.method, classifier, **snakemake.params.options)
+    images, patients = pack.tensor(pack.index.index).to(device), pack.patients.to(device)
+    start = time.monotonic()
     try:
-        maps = explainer.explain(pack.tensor(pack.index.index).to(device), pack.patients.to(device))
+        maps = explainer.explain(images, patients).cpu()
     except DoesNotApplyError as error:
         raise CounterwarpError(f"{error}; remove {snakemake.wildcards.method} from explain.methods") from error
-    np.save(outputs.maps, maps.cpu().numpy())
+    log_speed(snakemake.wildcards.method, snakemake.wildcards.seed, len(images), start)
+    np.save(outputs.maps, maps.numpy())
     # A saliency method simulates nothing, so it has no logits to show.
     pd.DataFrame(columns=["row", "scan", "raw", "simulated", "cycled"]).to_csv(outputs.logits, sep="\t", index=False)
 

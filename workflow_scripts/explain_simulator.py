@@ -1,12 +1,14 @@
 """Maps, displacements and simulated images of every packed scan by a trained simulator."""
 
+import time
+
 from counterwarp.explain import build
 from counterwarp.explain.outputs import write_simulation
 from counterwarp.networks import files
 from counterwarp.networks.device import prepare
 from counterwarp.networks.simulator import Simulator, TwoSimulators
 from counterwarp.training.pack import read_pack
-from counterwarp.workflow import cohort_step
+from counterwarp.workflow import cohort_step, log_speed
 
 
 def explain(inputs, outputs):
@@ -15,8 +17,10 @@ def explain(inputs, outputs):
     classifier = files.load_classifier(inputs.classifier_weights, inputs.classifier_architecture).to(device)
     simulator = files.load([Simulator, TwoSimulators], inputs.weights, inputs.architecture).to(device)
     explainer = build(snakemake.wildcards.method, classifier, simulator)
-    images = pack.tensor(pack.index.index)
-    simulation = explainer.simulate(images.to(device), pack.patients.to(device))
+    images, patients = pack.tensor(pack.index.index).to(device), pack.patients.to(device)
+    start = time.monotonic()
+    simulation = explainer.simulate(images, patients)
+    log_speed(snakemake.wildcards.method, snakemake.wildcards.seed, len(images), start)
     write_simulation(
         simulation,
         images,

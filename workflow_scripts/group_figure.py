@@ -1,4 +1,4 @@
-"""Draw the mean group maps of all seeds of some methods over the template, beside the true one."""
+"""Draw the group maps of some methods over the template, mean and sd over seeds, beside the true one."""
 
 import nibabel
 import numpy as np
@@ -18,6 +18,7 @@ def draw(inputs, outputs):
         template.get_fdata(),
         nibabel.load(inputs.mask).get_fdata(),
         template.affine,
+        {method: np.std(maps, axis=0, ddof=1) for method, maps in of_method.items() if len(maps) > 1},
     )
     save(figure, outputs.png, outputs.pdf)
 

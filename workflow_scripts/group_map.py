@@ -3,13 +3,13 @@
 import pandas as pd
 from counterwarp.imaging.group import group_map
 from counterwarp.imaging.io import read_sidecar
-from counterwarp.workflow import cohort_step, read_failure
+from counterwarp.workflow import cohort_step, without_failures
 
 
 def average(inputs, outputs):
-    warps = dict(zip(snakemake.params.scans, inputs.warps, strict=True))
+    warps = without_failures(snakemake.params.scans, inputs.warps)
     index = pd.read_csv(inputs.index, sep="\t", dtype=str)
-    usable = [i for i, scan in enumerate(index.scan) if scan in warps and read_failure(warps[scan]) is None]
+    usable = [i for i, scan in enumerate(index.scan) if scan in warps]
     group_map(
         inputs.maps,
         usable,

@@ -1,4 +1,4 @@
-"""Compare each saliency method's maps of the classifier with those of classifiers that know nothing."""
+"""Compare each method's maps of the classifier with those of classifiers that know nothing."""
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,10 @@ def check(inputs, outputs):
             for (name, layers), other in others.items():
                 row = {"method": method, "seed": seed, "check": name, "layers": layers, "of": depth}
                 rows.append({**row, "similarity": similarity(own, maps(method, other), mask)})
+    for (method, seed), *files_of_maps in zip(params.simulations, inputs.maps, inputs.shuffled_maps, strict=True):
+        own, other = (np.load(path, mmap_mode="r")[chosen] for path in files_of_maps)
+        row = {"method": method, "seed": seed, "check": "labels shuffled", "layers": 0, "of": 0}
+        rows.append({**row, "similarity": similarity(own, other, mask)})
     verdicts(pd.DataFrame(rows)).to_csv(outputs.table, sep="\t", index=False)
 
 

@@ -8,7 +8,7 @@ from counterwarp.networks import files, own
 from counterwarp.networks.device import prepare
 from counterwarp.training.classifier import HISTORY, logits, train_classifier
 from counterwarp.training.pack import read_pack
-from counterwarp.training.sanity import shuffle_labels
+from counterwarp.training.sanity import APART, shuffle_labels
 from counterwarp.workflow import cohort_step
 
 # Beside the outputs but none of them: Snakemake deletes the outputs of a job that dies.
@@ -36,11 +36,12 @@ def take(pack, device, inputs, outputs):
 
 
 def classify(inputs, outputs):
-    device = prepare(snakemake.params.device, snakemake.params.threads, snakemake.params.seed)
+    params = snakemake.params
+    device = prepare(params.device, params.threads, params.seed + APART * params.shuffled)
     pack = read_pack(inputs.images, inputs.index)
-    if snakemake.params.shuffled:
-        pack = shuffle_labels(pack, snakemake.params.seed)
-    network = take(pack, device, inputs, outputs) if snakemake.params.own else train(pack, device, outputs)
+    if params.shuffled:
+        pack = shuffle_labels(pack, params.seed)
+    network = take(pack, device, inputs, outputs) if params.own else train(pack, device, outputs)
     values = logits(network, pack.tensor(pack.index.index).to(device)).cpu()
     pack.index[["row", "scan"]].assign(logit=values).to_csv(outputs.logits, sep="\t", index=False)
 

@@ -43,7 +43,16 @@ def headline(results: Path) -> list[tuple[str, str, str, bool]]:
 
 
 def methods_reached(methods: pd.DataFrame) -> list[tuple[str, str, str, bool]]:
+    """Of the maps averaged over the seeds where there are several; what is not of maps is the mean over the seeds."""
+    averaged = methods[methods["seed"] == "mean"]
     measured = methods[methods["seed"] == "all"].set_index(["method", "level", "metric"])["mean"]
+    measured.update(averaged.set_index(["method", "level", "metric"])["mean"])
+    if len(averaged):
+        each = methods[
+            (methods["metric"] == "ncc") & (methods["level"] == "group") & ~methods["seed"].isin(["all", "mean"])
+        ]
+        for row in each.itertuples():
+            print(f"seed {row.seed}: {row.method}, NCC of the group {row.mean:.3f}")
     rows = []
     for method in methods["method"].unique():
         if (method, "subject", "folding_percent") not in measured:

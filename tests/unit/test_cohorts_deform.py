@@ -2,7 +2,15 @@
 
 import numpy as np
 import pytest
-from counterwarp.cohorts.deform import Grid, exponential, field_of_divergence, log_determinant, random_velocity
+from counterwarp.cohorts.deform import (
+    Grid,
+    divergence_of,
+    exponential,
+    field_of_divergence,
+    flow,
+    log_determinant,
+    random_velocity,
+)
 
 GRID = Grid((20, 24, 22), 2.0, (-19.0, -23.0, -21.0))
 INNER = (slice(5, -5),) * 3
@@ -21,6 +29,20 @@ def test_exponential_of_a_linear_velocity_is_a_known_scaling():
     # Four squarings of one small step: (1 + 0.1 / 16)^16, which is exp(0.1) but for 0.3 % of the displacement.
     np.testing.assert_allclose(displacement[:, *INNER], (1.00625**16 - 1) * points[:, *INNER], rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(displacement[:, *INNER], (np.exp(0.1) - 1) * points[:, *INNER], rtol=5e-3)
+
+
+def test_points_flow_along_a_linear_velocity_to_their_closed_form():
+    """p' = r p with rates 0.3, -0.1, 0.2: after time 1.5 a point is at exp(1.5 r) p, volumes at exp(1.5 * 0.4)."""
+    rates = np.array([0.3, -0.1, 0.2])
+    velocity = rates[:, None, None, None] * GRID.points()
+    points = np.array([[2.0, -3.0], [4.0, 1.0], [-5.0, 6.0]])
+    moved, log_det = flow(GRID, velocity, points, 1.5, divergence_of(GRID, velocity))
+    np.testing.assert_allclose(moved, np.exp(1.5 * rates)[:, None] * points, rtol=1e-3)
+    np.testing.assert_allclose(log_det, 1.5 * 0.4, rtol=1e-4)
+    back, none = flow(GRID, velocity, moved, -1.5)
+    np.testing.assert_allclose(back, points, atol=1e-3)
+    assert none is None
+    np.testing.assert_array_equal(flow(GRID, velocity, points, 0.0)[0], points)
 
 
 def test_log_determinant_of_a_scaling_is_three_times_the_log_of_its_factor():

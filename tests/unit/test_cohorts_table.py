@@ -150,3 +150,10 @@ def test_the_demo_has_the_sessions_and_groups_asked_for():
     progressed = scans[scans.group == "patient"].groupby("subject").severity.agg(["min", "max", "count"])
     twice = progressed[progressed["count"] == 2]
     assert ((twice["max"] - twice["min"]).round(6) == 0.5).all()
+
+
+def test_too_few_subjects_for_voxelwise_inference_are_said_before_work():
+    done = table.finish(people(16), 0.25, 0.25, 0)
+    table.check_averaged(done, "all", ["age", "sex"])
+    with pytest.raises(ConfigError, match=r"test has 4 subjects; .* 2 covariates needs 5.*group.split to all"):
+        table.check_averaged(done, "test", ["age", "sex"])

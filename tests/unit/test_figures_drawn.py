@@ -24,7 +24,9 @@ def texts(figure) -> str:
 
 def colour_ranges(figure) -> set:
     images = [image for axes in figure.axes for image in axes.images]
-    return {(image.cmap.name, *image.get_clim()) for image in images if image.cmap.name in ("RdBu_r", "PuOr_r")}
+    return {
+        (image.cmap.name, *image.get_clim()) for image in images if image.cmap.name in ("RdBu_r", "PuOr_r", "viridis")
+    }
 
 
 def test_percent_is_of_volume():
@@ -180,3 +182,23 @@ def test_the_cohort_is_counted_by_subject():
     assert table.loc[("control", "all"), ["subjects", "scans", "women", "scanned again"]].to_list() == [1, 2, 1, 1]
     assert table.loc[("patient", "train"), "age"] == ""
     assert "Age at baseline (years)" in texts(cohort_figure(scans))
+
+
+def test_the_spread_over_seeds_is_drawn_below_its_map_from_zero(brain):
+    rng, mask = brain
+    values = rng.normal(size=SHAPE) * 0.1
+    drawn = group_figure({"cycle": values}, values, rng.random(SHAPE), mask, AFFINE, {"cycle": np.abs(values)})
+    assert "cycle, sd" in texts(drawn) and "sd over seeds" in texts(drawn) and "(% of volume), 0 to" in texts(drawn)
+    assert {name: low for name, low, _ in colour_ranges(drawn)}["viridis"] == 0
+
+
+def test_what_is_significant_is_outlined_in_its_row_only(brain):
+    from matplotlib.contour import QuadContourSet
+
+    rng, mask = brain
+    maps = {"cycle": rng.normal(size=SHAPE) * 0.1, "tbm": rng.normal(size=SHAPE) * 0.1}
+    region = np.zeros(SHAPE, bool)
+    region[: SHAPE[0] // 2] = True
+    drawn = group_figure(maps, None, rng.random(SHAPE), mask, AFFINE, regions={"cycle": region, "tbm": region & False})
+    outlined = [any(isinstance(part, QuadContourSet) for part in axes.collections) for axes in drawn.axes[:12]]
+    assert outlined == [True] * 6 + [False] * 6

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from counterwarp.imaging.io import write_image
-from counterwarp.imaging.regions import measure, region_volumes
-from counterwarp.imaging.warp import Field
+from counterwarp.imaging.regions import measure, region_share, region_volumes
+from counterwarp.imaging.warp import Field, carry
 
 SHAPE = (20, 20, 20)
 AFFINE = np.diag([2.0, 2, 2, 1])
@@ -58,3 +58,24 @@ def test_the_table_has_a_row_for_each_scan_and_region(tmp_path):
     assert list(table.subject) == ["01", "01", "02", "02"]
     assert list(table.region) == ["a_L", "v_L"] * 2
     np.testing.assert_allclose(table.volume_ml, [0.5, 1.0] * 2)
+
+
+@pytest.mark.parametrize("voxel_mm", [2.0, 5.0])
+def test_looking_only_near_the_region_gives_what_carrying_all_of_it_gives(voxel_mm):
+    """On the region's own voxels and on coarser ones."""
+    rng = np.random.default_rng(0)
+    region = np.zeros(SHAPE, bool)
+    region[6:12, 5:11, 8:14] = True
+    affine = np.diag([voxel_mm, voxel_mm, voxel_mm, 1])
+    shape = (int(40 / voxel_mm),) * 3
+    field = Field(rng.normal(0, 3, (*shape, 3)).astype(np.float32), affine)
+    points = field.sources() @ np.linalg.inv(AFFINE)[:3, :3].T
+    where, share = region_share(region, points.reshape(-1, 3), np.linalg.inv(AFFINE) @ affine)
+    found = np.zeros(np.prod(shape))
+    found[where] = share
+    inside = ((points >= 0) & (points <= np.array(SHAPE) - 1)).all(-1).reshape(-1)
+    np.testing.assert_allclose(found[inside], carry(region, AFFINE, field).reshape(-1)[inside], atol=2e-3)
+
+
+def test_a_region_that_is_not_there_has_no_volume():
+    assert measure(labels() * 0, AFFINE, still(), {"GM": np.ones(SHAPE), "CSF": np.ones(SHAPE)}, REGIONS) == [0, 0]

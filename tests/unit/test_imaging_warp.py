@@ -12,7 +12,8 @@ from counterwarp.imaging.group import group_map, mean_map
 from counterwarp.imaging.io import read_volume, write_image
 from counterwarp.imaging.pack import pack_truth
 from counterwarp.imaging.resample import resample
-from counterwarp.imaging.warp import Field, carry, read_field
+from counterwarp.imaging.subjects import carried_maps, volume_maps, write_voxels
+from counterwarp.imaging.warp import Field, carry, log_volume, read_field
 from scipy.spatial.transform import Rotation
 
 SHAPE = (16, 18, 20)
@@ -185,3 +186,45 @@ def test_the_warp_that_grows_the_sphere_reports_expansion():
     change, folded = tissue_log_change(displacement)
     np.testing.assert_allclose(change.numpy(), 3 * math.log(SCALE), rtol=1e-4)
     assert not folded.any()
+
+
+def test_log_volume_of_a_known_scaling_on_an_oblique_grid():
+    """The template's voxel takes its value from a piece 1.1 x 1.2 x 0.9 as large, along turned axes."""
+    affine = np.eye(4)
+    affine[:3, :3] = Rotation.from_euler("xyz", [10, -20, 30], degrees=True).as_matrix() @ np.diag([2.0, -3, 2.5])
+    affine[:3, 3] = [5, -7, 9]
+    turn = Rotation.from_euler("xyz", [40, 5, 60], degrees=True).as_matrix()
+    stretch = turn @ np.diag([1.1, 1.2, 0.9]) @ turn.T
+    displacement = world(SHAPE, affine) @ (stretch - np.eye(3)).T
+    expected = math.log(1.1 * 1.2 * 0.9)
+    np.testing.assert_allclose(log_volume(Field(displacement.astype(np.float32), affine)), expected, atol=1e-4)
+
+
+def test_a_fold_is_refused():
+    displacement = np.zeros((*SHAPE, 3), np.float32)
+    displacement[..., 0] = -2 * world(SHAPE, AFFINE)[..., 0]
+    with pytest.raises(CounterwarpError, match="folds"):
+        log_volume(Field(displacement, AFFINE))
+
+
+def test_maps_of_subjects_are_carried_and_their_seeds_averaged(tmp_path):
+    rng = np.random.default_rng(0)
+    maps = rng.random((2, 3, *SHAPE), np.float32)
+    paths = [str(tmp_path / f"{seed}.npy") for seed in (1, 2)]
+    for path, values in zip(paths, maps, strict=True):
+        np.save(path, values)
+    mask = np.zeros(SHAPE, np.float32)
+    mask[4:8, 5:9, 6:10] = 1
+    write_image(mask, AFFINE, tmp_path / "mask.nii.gz", "MNI152")
+    still, moved = field_of(), field_of((6, 0, 0))
+    warps = [write_itk(tmp_path / "still.nii.gz", still), write_itk(tmp_path / "moved.nii.gz", moved)]
+    carried, where = carried_maps(paths, [2, 0], warps, AFFINE, str(tmp_path / "mask.nii.gz"))
+    mean = maps.mean(0)
+    np.testing.assert_allclose(carried[0], mean[2][mask > 0], atol=1e-5)
+    np.testing.assert_allclose(carried[1].reshape(4, 4, 4), mean[0][6:10, 5:9, 6:10], atol=1e-5)
+    write_voxels(carried[1], where, tmp_path / "out.nii.gz")
+    written = read_volume(tmp_path / "out.nii.gz").data
+    np.testing.assert_allclose(written[mask > 0], carried[1])
+    assert not written[mask == 0].any()
+    volumes, _ = volume_maps(warps, str(tmp_path / "mask.nii.gz"))
+    np.testing.assert_allclose(volumes, 0, atol=1e-6)

@@ -1,6 +1,6 @@
 """Costs are the last line of each log that has one."""
 
-from counterwarp.stats.cost import collect_costs
+from counterwarp.stats.cost import collect_costs, collect_speeds
 
 
 def test_logs_are_added_up_by_rule(tmp_path):
@@ -18,3 +18,13 @@ def test_logs_are_added_up_by_rule(tmp_path):
 
 def test_no_log_is_an_empty_table(tmp_path):
     assert len(collect_costs(tmp_path)) == 0
+    assert len(collect_speeds(tmp_path)) == 0
+
+
+def test_speeds_are_per_scan_and_the_fastest_comes_first(tmp_path):
+    for method, seconds in (("cycle", 3.8), ("backprop", 0.19)):
+        line = f'2026-01-01 INFO speed {{"method": "{method}", "seed": "1", "scans": 76, "seconds": {seconds}}}\n'
+        (tmp_path / f"explain_{method}.log").write_text("begin\n" + line)
+    table = collect_speeds(tmp_path)
+    assert table["method"].to_list() == ["backprop", "cycle"]
+    assert table["ms_per_scan"].to_list() == [2.5, 50.0]

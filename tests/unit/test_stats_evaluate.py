@@ -1,5 +1,7 @@
 """The comparison of methods from the files of a run, with and without a truth."""
 
+from dataclasses import replace
+
 import nibabel
 import numpy as np
 import pandas as pd
@@ -130,3 +132,28 @@ def test_without_a_truth_what_needs_none_is_measured(run):
     assert values["cycle", "subject", "logit_shift"] == pytest.approx(3.5)
     assert "ncc" not in evaluation.subjects and len(evaluation.changes) == 0
     assert "sign_correct" in evaluation.changes
+
+
+def test_with_several_seeds_their_mean_maps_are_compared_too(run, tmp_path):
+    explained, index, mask, truth = run
+    cycle = explained[0]
+    noise = np.random.default_rng(1).normal(size=(4, *SHAPE)).astype(np.float32)
+    true_maps, group_truth = np.load(cycle.maps), np.asarray(nibabel.load(cycle.group_map).dataobj)
+    seeds = []
+    for seed, sign in ((1, 1), (2, -1)):
+        maps, group_map = str(tmp_path / f"maps{seed}.npy"), str(tmp_path / f"group{seed}.nii")
+        np.save(maps, true_maps + sign * noise)
+        nibabel.save(nibabel.Nifti1Image(group_truth + np.float32(sign * 2), np.eye(4)), group_map)
+        seeds.append(replace(cycle, seed=seed, maps=maps, group_map=group_map))
+    evaluation = evaluate([*seeds, explained[1]], index, mask, truth)
+    table = evaluation.methods.set_index(["method", "seed", "level", "metric"])["mean"]
+    # The noise of the two seeds is opposite: it cancels in the mean, as do the offsets of the group maps.
+    assert table["cycle", "1", "subject", "ncc"] < 0.9
+    assert table["cycle", "mean", "subject", "ncc"] == pytest.approx(1)
+    assert table["cycle", "1", "group", "sign_correct"] == 0.5
+    assert table["cycle", "mean", "group", "sign_correct"] == 1
+    # The mean map is no seed of its own, and a method of one seed has none.
+    assert table["cycle", "all", "group", "sign_correct"] == 0.5
+    assert evaluation.methods.query("seed == 'all' and metric == 'ncc' and method == 'cycle'")["n"].eq(2).all()
+    assert ("backprop", "mean", "subject", "ncc") not in table
+    assert set(evaluation.changes["seed"].astype(str)) == {"1", "2", "mean"}

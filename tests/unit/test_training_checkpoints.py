@@ -38,7 +38,7 @@ def slow_save(self, progress):
     time.sleep(pause)
 ResumeFile.save = slow_save
 if kind == "classifier":
-    settings = dict(channels=[2], batch_norm=True, average_from=0.5, hidden=4, dropout=0.2, flip=True,
+    settings = dict(channels=[2], batch_norm=True, average_from=0.5, report_every=1, hidden=4, dropout=0.2, flip=True,
                     shift_voxels=1, intensity=0.1, label_smoothing=0.1,
                     mixup=1.0, learning_rate=0.01, weight_decay=1e-4, batch_size=3, epochs=8)
     network, _ = train_classifier(pack, settings, device, folder / "resume.pt")

@@ -12,6 +12,7 @@ SETTINGS = {
     "channels": [4],
     "batch_norm": True,
     "average_from": 1.0,
+    "report_every": 1,
     "hidden": 8,
     "dropout": 0.0,
     "flip": False,
@@ -192,3 +193,17 @@ def test_epochs_before_averaging_are_not_chosen(tmp_path):
     settings = SETTINGS | {"average_from": 0.75, "epochs": 4, "learning_rate": 0.3}
     _, history = train_classifier(pack, settings, torch.device("cpu"), tmp_path / "resume.pt")
     assert history["chosen"].tolist() == [False, False, False, True]
+
+
+def test_validation_every_few_epochs_and_after_the_last(tmp_path):
+    torch.manual_seed(6)
+    pack = read_pack(*write_pack(tmp_path))
+    settings = SETTINGS | {"report_every": 3, "epochs": 7}
+    _, history = train_classifier(pack, settings, torch.device("cpu"), tmp_path / "a.pt")
+    assert history["epoch"].tolist() == [3, 6, 7]
+    torch.manual_seed(6)
+    _, each = train_classifier(pack, settings | {"report_every": 1}, torch.device("cpu"), tmp_path / "b.pt")
+    assert history["train_loss"].tolist() == pytest.approx(
+        [each["train_loss"][:3].mean(), each["train_loss"][3:6].mean(), each["train_loss"][6]]
+    )
+    assert history["validation_loss"].tolist() == each["validation_loss"].iloc[[2, 5, 6]].tolist()

@@ -56,6 +56,48 @@ def exponential(grid: Grid, velocity: np.ndarray) -> np.ndarray:
     return displacement
 
 
+def flow(
+    grid: Grid, velocity: np.ndarray, points: np.ndarray, time: float, divergence: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Move points along a stationary velocity (Runge-Kutta of fourth order, no step longer than a voxel).
+
+    For a few points this is cheaper than `exponential`, which moves the whole grid.
+
+    Args:
+        grid: of the velocity.
+        velocity: mm per unit of time.
+        points: (3, ...), world mm.
+        time: of the flow; negative flows back.
+        divergence: of the velocity, on the grid.
+
+    Returns:
+        The points after the flow exp(time v).
+        log det of its derivative at the points given, the integral of the divergence along each path (Liouville); None
+        without a divergence.
+    """
+    steps = max(1, int(np.ceil(abs(time) * np.abs(velocity).max() / grid.voxel_mm)))
+    pace, log_det = time / steps, None if divergence is None else 0.0
+
+    def rate(places):
+        return np.stack([grid.sample(component, places) for component in velocity])
+
+    for _ in range(steps if time else 0):
+        places, rates = [points], [rate(points)]
+        for share in (0.5, 0.5, 1.0):
+            places.append(points + share * pace * rates[-1])
+            rates.append(rate(places[-1]))
+        if divergence is not None:
+            first, second, third, last = (grid.sample(divergence, place) for place in places)
+            log_det = log_det + pace / 6 * (first + 2 * second + 2 * third + last)
+        points = points + pace / 6 * (rates[0] + 2 * rates[1] + 2 * rates[2] + rates[3])
+    return points, log_det
+
+
+def divergence_of(grid: Grid, field: np.ndarray) -> np.ndarray:
+    """Sum of the derivatives of each component along its own axis, by central differences."""
+    return sum(np.gradient(component, grid.voxel_mm, axis=axis) for axis, component in enumerate(field))
+
+
 def log_determinant(grid: Grid, displacement: np.ndarray) -> np.ndarray:
     """log det of the derivative of p -> p + displacement(p) by central differences, shape of the grid.
 

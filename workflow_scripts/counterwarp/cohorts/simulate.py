@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import binary_fill_holes, zoom
 
-from counterwarp.cohorts.deform import Grid, exponential, log_determinant, random_velocity
+from counterwarp.cohorts.deform import Grid, divergence_of, exponential, flow, log_determinant, random_velocity
 from counterwarp.cohorts.phantom import HEAD
 
 # Deformations are smooth: this grid is fine enough for them and covers the head.
@@ -147,39 +147,43 @@ def simulate(
     voxels = np.stack(np.meshgrid(*[np.arange(n) for n in scanner.shape], indexing="ij"))
     subject = _apply(scanner.pose @ scanner.affine, voxels)
     standard = COARSE.move(anatomy.forward, subject)
-    total = severity + ageing
-    source = HEAD.move(exponential(HEAD, velocity * total), standard) if total else standard
+    step = severity if severity else -counterfactual_severity
+    diseased, log_jacobian = disease(anatomy, velocity, step, standard)
+    # Ageing flows along the same velocity, so that it may come first or last.
+    source, _ = flow(HEAD, velocity, diseased if severity else standard, ageing)
     mask = HEAD.sample(brain.astype(np.float32), source, outside="constant") > 0.5
     return SimulatedScan(
         _acquire(HEAD.sample(signal, source, outside="constant"), scanner, noise),
         binary_fill_holes(mask),
-        _log_change(anatomy, velocity, severity, counterfactual_severity, standard),
+        log_jacobian,
         scanner.affine,
         scanner.pose,
     )
 
 
-def _log_change(
-    anatomy: Anatomy, velocity: np.ndarray, severity: float, counterfactual: float, standard: np.ndarray
-) -> np.ndarray:
-    """log of the tissue's volume change in the subject's own frame, at the points A(y) = `standard` (3, ...).
+def disease(anatomy: Anatomy, velocity: np.ndarray, step: float, standard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Move points by the disease, and give the change of volume that it makes in the subject's own frame.
 
     The disease acts in the subject as P = A^-1 o exp(s u) o A, a pull-back from the diseased to the healthy frame; so
     log det DP(y) = log det DA(y) + log det D exp(s u)(A(y)) - log det DA(P(y)).
     In the diseased frame the tissue's change is minus that; in the healthy frame, plus that of the inverse map, -s.
+
+    Args:
+        anatomy: A and its inverse.
+        velocity: u.
+        step: s, the severity for the diseased frame, or minus it for the healthy one.
+        standard: A(y) (3, ...), RAS mm.
+
+    Returns:
+        exp(s u)(A(y)), and log of the tissue's volume change at y, expansion positive.
     """
-    step = severity if severity else -counterfactual
-    flow = exponential(HEAD, step * velocity)
+    diseased, of_disease = flow(HEAD, velocity, standard, step, divergence_of(HEAD, velocity))
     of_anatomy = log_determinant(COARSE, anatomy.forward)
-    moved = COARSE.move(anatomy.inverse, HEAD.move(flow, standard))
+    moved = COARSE.move(anatomy.inverse, diseased)
     # A^-1 o A is the identity but for interpolation; taking y through it too makes that error cancel.
     still = COARSE.move(anatomy.inverse, standard)
-    log_det = (
-        COARSE.sample(of_anatomy, still)
-        + HEAD.sample(log_determinant(HEAD, flow), standard)
-        - COARSE.sample(of_anatomy, moved)
-    )
-    return (-np.sign(step) * log_det).astype(np.float32)
+    log_det = COARSE.sample(of_anatomy, still) + of_disease - COARSE.sample(of_anatomy, moved)
+    return diseased, (-np.sign(step) * log_det).astype(np.float32)
 
 
 def _acquire(signal: np.ndarray, scanner: Scanner, noise: float) -> np.ndarray:

@@ -1,6 +1,7 @@
 """The one table of scans that everything else reads: checked, split, and written only when it has changed."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -123,6 +124,28 @@ def _problems_of_split(scans: pd.DataFrame) -> list[str]:
                     "and cohort.test_share"
                 )
     return problems
+
+
+def check_averaged(scans: pd.DataFrame, split: str, covariates: Sequence[str]) -> None:
+    """Refuse a cohort whose subjects of `group.split` are too few for voxelwise inference.
+
+    Args:
+        scans: of `finish`.
+        split: one of SPLITS, or "all".
+        covariates: of the model, beside its constant and the group.
+
+    Raises:
+        ConfigError: where nothing would be left to judge chance by.
+    """
+    chosen = scans[scans.baseline & ((scans.split == split) | (split == "all"))]
+    needed = len(covariates) + 3
+    if len(chosen) < needed:
+        raise ConfigError(
+            [
+                f"group.split: {split} has {len(chosen)} subjects; voxelwise inference with {len(covariates)} "
+                f"covariates needs {needed}: add subjects, name fewer in roi.covariates, or set group.split to all"
+            ]
+        )
 
 
 def write_if_changed(table: pd.DataFrame, path: str | Path) -> None:

@@ -88,11 +88,21 @@ def draw(axes, image: Volume, plane: str, millimetres: float, limits, shown: tup
         axes.text(0.98, 0.98, "R", color="white", fontsize=7, transform=axes.transAxes, ha="right", va="top")
 
 
-def overlay(axes, values: Volume, mask: Volume, plane: str, millimetres: float, cmap: str, limit: float):
+def overlay(
+    axes,
+    values: Volume,
+    mask: Volume,
+    plane: str,
+    millimetres: float,
+    cmap: str,
+    limit: float,
+    low: float | None = None,
+):
     """Draw a map over a slice, from -limit to limit, the stronger the less transparent.
 
     Args:
         values, mask: on one grid; the map is drawn where the mask is set.
+        low: where the colours begin, if not at -limit.
 
     Returns:
         What a colour bar needs.
@@ -102,7 +112,15 @@ def overlay(axes, values: Volume, mask: Volume, plane: str, millimetres: float, 
     strength = np.clip(np.abs(pixels) / limit, 0, 1)
     # Change below a tenth of the range lets the anatomy through; from a third of the range on the colour is full.
     alpha = np.clip((strength - 0.1) / 0.23, 0, 1) * (inside > 0.5)
-    drawn = axes.imshow(
-        pixels, cmap=cmap, vmin=-limit, vmax=limit, alpha=alpha, extent=extent, origin="lower", interpolation="nearest"
-    )
-    return drawn
+    colours = {"cmap": cmap, "vmin": -limit if low is None else low, "vmax": limit, "alpha": alpha}
+    return axes.imshow(pixels, **colours, extent=extent, origin="lower", interpolation="nearest")
+
+
+def outline(axes, region: Volume, plane: str, millimetres: float) -> None:
+    """Draw the border of a region (values above 0.5) on a slice."""
+    pixels, (left, right, bottom, top) = region.slice_at(plane, millimetres)
+    if (pixels > 0.5).any() and not (pixels > 0.5).all():
+        rows, columns = pixels.shape
+        x = left + (right - left) * (np.arange(columns) + 0.5) / columns
+        y = bottom + (top - bottom) * (np.arange(rows) + 0.5) / rows
+        axes.contour(x, y, pixels, levels=[0.5], colors="#00a000", linewidths=0.9)

@@ -1,9 +1,11 @@
 """Maps of one method or of all over anatomy, beside the true one."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from counterwarp.figures.anatomy import Volume, at, box, draw, overlay, place_name
-from counterwarp.figures.style import DIVERGING, figure, percent
+from counterwarp.figures.anatomy import Volume, at, box, draw, outline, overlay, place_name
+from counterwarp.figures.style import DIVERGING, SEQUENTIAL, figure, percent
 
 # At these shares of the brain's length lie the medial temporal lobes, at these of its height those and the ventricles.
 SLICES = {"coronal": (0.36, 0.46, 0.55), "axial": (0.34, 0.46, 0.58)}
@@ -20,7 +22,13 @@ UNITS = {
 
 
 def group_figure(
-    maps: dict[str, np.ndarray], truth: np.ndarray | None, image: np.ndarray, mask: np.ndarray, affine: np.ndarray
+    maps: dict[str, np.ndarray],
+    truth: np.ndarray | None,
+    image: np.ndarray,
+    mask: np.ndarray,
+    affine: np.ndarray,
+    spread: dict[str, np.ndarray] | None = None,
+    regions: dict[str, np.ndarray] | None = None,
 ):
     """Slices of one row of maps for each method over an image; below them the true map.
 
@@ -31,16 +39,25 @@ def group_figure(
         truth: true log-Jacobian on the same grid, or None.
         image, mask: the template, or a scan, and its brain mask on the same grid.
         affine: of the grid, to mm of MNI152.
+        spread: method -> standard deviation of its map over seeds, drawn in a row below it.
+        regions: method -> (x, y, z) bool, outlined in its row.
     """
     brain, anatomy = Volume.of(mask, affine), Volume.of(image, affine)
-    rows = [
-        (name, Volume.of(values if name in UNITS else percent(values), affine), UNITS.get(name))
-        for name, values in maps.items()
-    ]
-    if truth is not None:
-        rows.append(("true", Volume.of(percent(truth), affine), None))
     inside = brain.data > 0.5
-    changes = [values.data[inside] for _, values, unit in rows if not unit]
+    rows = []
+    for name, values in maps.items():
+        own = UNITS.get(name)
+        rows.append(Row(name, Volume.of(values if own else percent(values), affine), own))
+        if name in (regions or {}):
+            rows[-1].region = Volume.of(regions[name], affine)
+        if name in (spread or {}):
+            # To first order, a spread of log-Jacobians is one of relative changes of volume.
+            unit = f"sd over seeds\n{own}" if own else "sd over seeds\n(% of volume)"
+            deviation = spread[name] if own else 100 * spread[name]
+            rows.append(Row(f"{name}, sd", Volume.of(deviation, affine), unit, SEQUENTIAL))
+    if truth is not None:
+        rows.append(Row("true", Volume.of(percent(truth), affine)))
+    changes = [row.values.data[inside] for row in rows if not row.unit]
     limit = nice(np.percentile(np.abs(np.concatenate(changes)), 99.5)) if changes else 1.0
     slices = [(plane, at(brain, plane, share)) for plane, shares in SLICES.items() for share in shares]
     drawn = figure(11, 0.4 + 2.2 * len(rows))
@@ -48,15 +65,30 @@ def group_figure(
     for axes, (plane, place) in zip(grid[0], slices, strict=True):
         axes.set_title(place_name(plane, place))
     grey = tuple(np.percentile(anatomy.data[inside], (0.5, 99.5)))
-    for line, (name, values, unit) in zip(grid, rows, strict=True):
-        own = nice(np.percentile(np.abs(values.data[inside]), 99.5)) if unit else limit
+    for line, row in zip(grid, rows, strict=True):
+        high = nice(np.percentile(np.abs(row.values.data[inside]), 99.5)) if row.unit else limit
+        low = -high if row.colours == DIVERGING else 0.0
         for axes, (plane, place) in zip(line, slices, strict=True):
             draw(axes, anatomy, plane, place, box(brain, plane), grey)
-            shown = overlay(axes, values, brain, plane, place, DIVERGING, own)
-        label = f"{unit}, ±{own:.2g}" if unit else f"Tissue volume\nchange (%), ±{own:g} %"
-        drawn.colorbar(shown, ax=line, label=label, shrink=0.9, extend="both")
-        line[0].set_ylabel(name)
+            shown = overlay(axes, row.values, brain, plane, place, row.colours, high, low)
+            if row.region:
+                outline(axes, row.region, plane, place)
+        stated = f"±{high:.2g}" if low else f"0 to {high:.2g}"
+        label = f"{row.unit}, {stated}" if row.unit else f"Tissue volume\nchange (%), ±{high:g} %"
+        drawn.colorbar(shown, ax=line, label=label, shrink=0.9, extend="both" if low else "max")
+        line[0].set_ylabel(row.name)
     return drawn
+
+
+@dataclass
+class Row:
+    """One row of the figure; without a unit it is a change of volume in per cent."""
+
+    name: str
+    values: Volume
+    unit: str | None = None
+    colours: str = DIVERGING
+    region: Volume | None = None
 
 
 def nice(value: float) -> float:

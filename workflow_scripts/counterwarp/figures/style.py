@@ -12,6 +12,7 @@ STATES = {"raw": "#000000", "simulated": "#D55E00", "cycled": "#56B4E9"}
 GREY = "#6e6e6e"
 # Blue and red, not red and green: expansion is red, contraction blue, no change white.
 DIVERGING = "RdBu_r"
+SEQUENTIAL = "viridis"
 
 matplotlib.rcParams.update(
     {

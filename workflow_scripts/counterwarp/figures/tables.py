@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from counterwarp.figures.pages import page, table_section
+from counterwarp.stats.methods import MEAN
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ TABLES = {
         simulation, 1 where it keeps the order of severity. cycle_logit_error: difference of the logits of an image
         and its simulation back.
 
-        For one seed, mean and sd are over n subjects; for seed all, over n seeds. An undefined correlation (a
+        For one seed, mean and sd are over n subjects; for seed all, over n seeds. Seed mean: the maps averaged over
+        the seeds, compared like those of one. An undefined correlation (a
         map without any variation) is not counted in n. Where no truth is known, only the measures that need
         none are given.""",
     ),
@@ -69,7 +71,17 @@ TABLES = {
         """How alike a method's maps of the trained classifier are to its maps of one that knows nothing: mean over the
         first scans of the test subjects of the absolute normalised cross-correlation inside the brain. layers: how
         many of the classifier's layers, from the last, were given new random weights. A method FAILS whose maps are
-        still 0.5 alike when all layers are new, or when the labels in training were shuffled.""",
+        still 0.5 alike when all layers are new, or when the labels in training were shuffled. A simulator is trained
+        anew with the shuffled labels; for new layers that would be one training each, and is not done.""",
+    ),
+    "voxelwise": Told(
+        "Voxelwise inference",
+        """Where in the brain volume changes, corrected for the family of all voxels (p < 0.05). A simulator: mean of
+        the subjects' maps. tbm: tensor-based morphometry, patients minus controls, of the same subjects.
+        significant_percent: of the brain's voxels. Where the truth is known: ncc of the effect to it; sensitivity,
+        the share of truly changed voxels (by more than 2 %) found with the right sign; false_percent, of the voxels
+        found, those without true change or with the wrong sign. ncc_reference and dice_reference: agreement with
+        tbm of the effects, and of the voxels found with equal sign. nan: nothing was found.""",
     ),
     "order": Told(
         "Order of the methods in the paper",
@@ -83,6 +95,12 @@ TABLES = {
         both are log-Jacobians (expansion positive) and change_percent gives them as tissue volume change;
         saliency maps have no such unit and only their sign can be compared (Grad-CAM has none).""",
         "No truth is known for this cohort.",
+    ),
+    "speed": Told(
+        "Time per scan",
+        """Wall time of the method alone, all scans in batches on the device that the job's log names; with it goes what
+        the job needs to start and to write. Methods whose maps came from the cache are missing.""",
+        "No log was found: every result of this run came from the cache.",
     ),
     "cost": Told(
         "Cost",
@@ -106,14 +124,25 @@ SUMMARY = {
 }
 
 
+# Of the maps averaged over the seeds.
+OF_MEAN_MAPS = (
+    ("subject", "ncc_median", "NCC, median subject, mean of seeds"),
+    ("group", "ncc", "NCC, group, mean of seeds"),
+    ("group", "sign_correct", "regions of right sign, mean of seeds"),
+)
+
+
 def methods_summary(methods: pd.DataFrame) -> pd.DataFrame:
     """One row a method, one column a measure, as mean ± sd: over seeds where there are several, else over subjects.
+
+    With several seeds three more columns are of their mean maps.
 
     Args:
         methods: of `counterwarp.stats.methods.summarise`, seeds as text.
     """
-    several = methods["seed"].nunique() > 2
+    several = (methods["seed"] == MEAN).any() or methods["seed"].nunique() > 2
     chosen = methods[(methods["seed"] == "all") == several]
+    averaged = methods[methods["seed"] == MEAN].set_index(["method", "level", "metric"])["mean"]
     rows = []
     for method, part in chosen.groupby("method", sort=False):
         row = {"method": method}
@@ -123,6 +152,9 @@ def methods_summary(methods: pd.DataFrame) -> pd.DataFrame:
                 measure = measures.loc[key]
                 sd = "" if pd.isna(measure["sd"]) else f" ± {measure['sd']:.2g}"
                 row[column] = f"{measure['mean']:.3g}{sd}"
+        for level, metric, column in OF_MEAN_MAPS:
+            if (method, level, metric) in averaged:
+                row[column] = f"{averaged[method, level, metric]:.3g}"
         rows.append(row)
     return pd.DataFrame(rows, columns=None if rows else ["method"]).fillna("")
 

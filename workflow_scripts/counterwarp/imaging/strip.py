@@ -11,7 +11,7 @@ from counterwarp.imaging.resample import at_least, resample
 
 # Finer voxels cost minutes and do not move the edge of the mask.
 WORKING_MM = 2.0
-SYN = Stage("SyN[0.2,3,0]", "MI[{fixed},{moving},1,32]", "30x15", "4x2", "2x1")
+SYN = Stage("SyN[0.2,3,0]", "MI[{fixed},{moving},1,32]", "30x6", "4x2", "2x1")
 
 
 def strip(path: str, head: str, head_mask: str, mask: str, sidecar: str, seed: int) -> None:

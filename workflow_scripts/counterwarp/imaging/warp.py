@@ -7,6 +7,7 @@ import nibabel as nib
 import numpy as np
 from scipy.ndimage import affine_transform, map_coordinates
 
+from counterwarp.errors import CounterwarpError
 from counterwarp.imaging.ants import Stage, own_folder, run_registration
 from counterwarp.imaging.io import read_volume, write_image, write_sidecar
 from counterwarp.imaging.resample import at_least, blur
@@ -64,6 +65,23 @@ def carry(data: np.ndarray, affine: np.ndarray, field: Field) -> np.ndarray:
     smooth = blur(np.asarray(data, np.float32), to_voxel @ field.affine)
     points = field.sources() @ to_voxel[:3, :3].T + to_voxel[:3, 3]
     return map_coordinates(smooth, np.moveaxis(points, -1, 0), order=1, mode="constant").astype(np.float32)
+
+
+def log_volume(field: Field) -> np.ndarray:
+    """log det of D(p + displacement(p)), (x, y, z): how much larger the scan's tissue is than the template's.
+
+    The classical map of tensor-based morphometry, for a field that brings images of the scan to the template: a voxel
+    there takes its value from a piece of the scan that is det times as large. Derivatives are along the world's axes,
+    by central differences (one-sided at the border).
+
+    Raises:
+        CounterwarpError: the field folds.
+    """
+    along_voxels = np.stack(np.gradient(field.displacement, axis=(0, 1, 2)), -1)
+    determinant = np.linalg.det(np.eye(3) + along_voxels @ np.linalg.inv(field.affine[:3, :3]))
+    if determinant.min() <= 0:
+        raise CounterwarpError(f"a registration to the template folds: smallest determinant {determinant.min():.3g}")
+    return np.log(determinant)
 
 
 def register_nonlinear(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from counterwarp.stats.methods import compare_logits, compare_maps, rank_correlation, region_changes, summarise
+from counterwarp.stats.methods import MEAN, compare_logits, compare_maps, rank_correlation, region_changes, summarise
 from counterwarp.stats.ncc import ncc
 
 
@@ -54,6 +54,8 @@ class Evaluation:
 def evaluate(explained: list[Explained], index: pd.DataFrame, mask: np.ndarray, truth: Truth | None) -> Evaluation:
     """Compare methods at the first scan of each test subject.
 
+    With several seeds, the mean of a method's maps over them is compared with the truth like another seed, MEAN.
+
     Args:
         explained: every method and seed.
         index: row, scan, group, split, baseline of the packed scans.
@@ -68,7 +70,7 @@ def evaluate(explained: list[Explained], index: pd.DataFrame, mask: np.ndarray, 
         if truth:
             maps, true_maps = np.load(one.maps, mmap_mode="r"), np.load(truth.maps, mmap_mode="r")
             table = table.merge(compare_maps(maps, true_maps, mask, list(tested["row"])), on="row")
-            measures, regions = _compare_groups(one, truth, len(tested))
+            measures, regions = _compare_groups(_image(one.group_map), one.quality is not None, truth, len(tested))
             groups.append(measures.assign(**name))
             changes.append(regions.assign(**name))
         if one.quality:
@@ -81,6 +83,13 @@ def evaluate(explained: list[Explained], index: pd.DataFrame, mask: np.ndarray, 
             groups.append(_keep_order(seen.merge(tested[["row", "group"]], on="row")).assign(**name))
             table = table.merge(quality[["row", "folding_percent", "cycle_rmse"]], on="row")
         subjects.append(table.drop(columns="row").assign(**name))
+    if truth:
+        for method, of_seeds in _with_several_seeds(explained):
+            name = {"method": method, "seed": MEAN}
+            table, measures, regions = _compare_means(of_seeds, tested, mask, truth)
+            subjects.append(table.drop(columns="row").assign(**name))
+            groups.append(measures.assign(**name))
+            changes.append(regions.assign(**name))
     tables = pd.concat(subjects, ignore_index=True)
     measured = _stack(groups, ["method", "seed", "metric", "value", "n"])
     return Evaluation(
@@ -106,15 +115,33 @@ def _stack(tables: list[pd.DataFrame], columns: list[str]) -> pd.DataFrame:
     return table[[*columns, *table.columns.drop(columns)]]
 
 
-def _compare_groups(one: Explained, truth: Truth, n: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _with_several_seeds(explained: list[Explained]) -> list[tuple[str, list[Explained]]]:
+    methods = {one.method: [other for other in explained if other.method == one.method] for one in explained}
+    return [(method, of_seeds) for method, of_seeds in methods.items() if len(of_seeds) > 1]
+
+
+def _compare_means(of_seeds: list[Explained], tested: pd.DataFrame, mask: np.ndarray, truth: Truth):
+    """What `evaluate` makes of one seed, for the mean of a method's maps over its seeds."""
+    rows = list(tested["row"])
+    maps = np.mean([np.load(one.maps, mmap_mode="r")[rows] for one in of_seeds], axis=0)
+    true_maps = np.load(truth.maps, mmap_mode="r")[rows]
+    numbers = compare_maps(maps, true_maps, mask, list(range(len(rows)))).assign(row=rows)
+    group_map = np.mean([_image(one.group_map) for one in of_seeds], axis=0)
+    measures, regions = _compare_groups(group_map, of_seeds[0].quality is not None, truth, len(rows))
+    return tested[["row", "scan", "group"]].merge(numbers, on="row"), measures, regions
+
+
+def _image(path: str) -> np.ndarray:
     import nibabel
 
-    def read(path):
-        return np.asarray(nibabel.load(path).dataobj)
+    return np.asarray(nibabel.load(path).dataobj)
 
-    group_map, true_map, mask = read(one.group_map), read(truth.group_map), read(truth.mask) > 0
-    changes = region_changes(group_map, true_map, read(truth.parcellation), pd.read_csv(truth.regions, sep="\t"))
-    if one.quality:
+
+def _compare_groups(group_map: np.ndarray, is_volume_change: bool, truth: Truth, n: int):
+    """Measures of a group map, and its change by region."""
+    true_map, mask = _image(truth.group_map), _image(truth.mask) > 0
+    changes = region_changes(group_map, true_map, _image(truth.parcellation), pd.read_csv(truth.regions, sep="\t"))
+    if is_volume_change:
         changes["change_percent"] = 100 * np.expm1(changes["mean"])
     changes["true_change_percent"] = 100 * np.expm1(changes["true_mean"])
     affected = changes["sign_correct"].dropna()

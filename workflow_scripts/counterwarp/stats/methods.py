@@ -6,6 +6,8 @@ from scipy.stats import spearmanr
 
 from counterwarp.stats.ncc import ncc
 
+# In place of a seed: the maps averaged over the seeds.
+MEAN = "mean"
 MAP_METRICS = ("ncc", "ncc_abs")
 LOGIT_METRICS = ("logit_shift", "changes_sides", "cycle_logit_error")
 SUBJECT_METRICS = (*MAP_METRICS, *LOGIT_METRICS, "folding_percent", "cycle_rmse")
@@ -103,7 +105,8 @@ def summarise(subjects: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         method, seed, level (subject or group), metric, mean, sd, n. For one seed, mean and sd are over the n
-        subjects in which the measure is defined. Seed "all" has mean and sd over the n seeds of their means. The
+        subjects in which the measure is defined. Seed "all" has mean and sd over the n seeds of their means (MEAN, of
+        maps averaged over the seeds, is none of those). The
         measure ncc_median gives the median subject's NCC as its mean.
     """
     rows = []
@@ -117,7 +120,12 @@ def summarise(subjects: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     for row in groups.itertuples():
         rows.append((row.method, row.seed, "group", row.metric, row.value, np.nan, row.n))
     table = pd.DataFrame(rows, columns=["method", "seed", "level", "metric", "mean", "sd", "n"])
-    over = table.groupby(["method", "level", "metric"], sort=False)["mean"].agg(["mean", "std", "count"]).reset_index()
+    over = (
+        table[table["seed"] != MEAN]
+        .groupby(["method", "level", "metric"], sort=False)["mean"]
+        .agg(["mean", "std", "count"])
+        .reset_index()
+    )
     over = over.rename(columns={"std": "sd", "count": "n"})
     over["seed"] = "all"
     return pd.concat([table.astype({"seed": str}), over[table.columns]], ignore_index=True)

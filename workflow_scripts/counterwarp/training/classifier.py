@@ -2,6 +2,7 @@
 
 import logging
 import math
+from statistics import fmean
 
 import pandas as pd
 import torch
@@ -38,7 +39,7 @@ def train_classifier(
 
     Returns:
         The network of the chosen epoch in evaluation mode, on `device`.
-        One row an epoch, with the columns HISTORY.
+        One row every `report_every` epochs, with the columns HISTORY; the loss is the mean since the last row.
 
     Raises:
         CounterwarpError: a split lacks a group.
@@ -59,27 +60,30 @@ def train_classifier(
         {"settings": settings, "index": pack.index.to_csv(), **(origin or {})}, pack.images[rows], pack.images[held_out]
     )
     file = ResumeFile(resume, digest, {"network": network, "averaged": averaged, "optimiser": optimiser})
-    progress = file.restore() or {"epoch": 0, "history": [], "best": None}
+    progress = file.restore() or {"epoch": 0, "losses": [], "history": [], "best": None}
     history = progress["history"]
     for epoch in tqdm(range(progress["epoch"], settings["epochs"]), desc="classifier", disable=None):
-        loss = _epoch(network, optimiser, images, patients, settings)
-        candidate = network
+        progress["losses"].append(_epoch(network, optimiser, images, patients, settings))
+        progress["epoch"] = epoch + 1
         if epoch >= first_averaged:
             averaged.update_parameters(network)
+        if progress["epoch"] % settings["report_every"] and progress["epoch"] < settings["epochs"]:
+            continue
+        candidate = network
+        if epoch >= first_averaged:
             candidate = averaged.module
             update_bn(images.chunk(len(images) // BATCH + 1), candidate)
-        row = {"epoch": epoch + 1, "train_loss": loss, **_validate(candidate, *validation)}
-        if row["validation_loss"] < min(
-            [past["validation_loss"] for past in history[first_candidate:]], default=math.inf
-        ):
+        row = {"epoch": epoch + 1, "train_loss": fmean(progress["losses"]), **_validate(candidate, *validation)}
+        rivals = [past["validation_loss"] for past in history if past["epoch"] > first_candidate]
+        if row["validation_loss"] < min(rivals, default=math.inf):
             progress["best"] = {name: tensor.detach().clone() for name, tensor in candidate.state_dict().items()}
         history.append(row)
-        progress["epoch"] = epoch + 1
+        progress["losses"] = []
         file.save(progress)
         LOG.info("epoch %(epoch)d: loss %(train_loss).3f, validation %(validation_loss).3f", row)
     network.load_state_dict(progress["best"])
     table = pd.DataFrame(history)
-    table["chosen"] = table.index == table["validation_loss"][first_candidate:].idxmin()
+    table["chosen"] = table.index == table["validation_loss"][table["epoch"] > first_candidate].idxmin()
     return network.eval(), table
 
 

@@ -8,7 +8,8 @@ from torch import nn
 
 from counterwarp.training.pack import Pack
 
-# Added to the seed: with the seed of the training itself, new weights would be those that the training began with.
+# Added to the seed: with the seed of the training itself, weights that are to know nothing would be those that the
+# training began with.
 APART = 1_000_003
 
 

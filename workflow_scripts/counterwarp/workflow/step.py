@@ -33,6 +33,17 @@ def read_failure(path: str | Path) -> dict | None:
     return json.loads(Path(path).read_text())["counterwarp_failure"]
 
 
+def log_speed(method: str, seed: str, scans: int, start: float) -> None:
+    """Log how long a method took to explain some scans since `start` (time.monotonic), for the table of speeds."""
+    speed = {"method": method, "seed": seed, "scans": scans, "seconds": round(time.monotonic() - start, 4)}
+    LOG.info("speed %s", json.dumps(speed))
+
+
+def without_failures(names: list[str], paths: list[str]) -> dict[str, str]:
+    """name -> path of those files that are no failure records."""
+    return {name: path for name, path in zip(names, paths, strict=True) if read_failure(path) is None}
+
+
 def scan_step(snakemake, work: Callable[[SimpleNamespace, SimpleNamespace], None]) -> None:
     """Run one step of one scan.
 
