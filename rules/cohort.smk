@@ -20,7 +20,7 @@ rule templates:
         "../envs/cohort.yaml"
     params:
         code=digest("templates"),
-        regions=config["cohort"]["demo"]["regions"],
+        regions=config["cohort"]["demo"]["regions"] if TRUTH_KNOWN else {},
         resolution_mm=config["preprocess"]["resolution_mm"],
     script:
         "../workflow_scripts/templates.py"

@@ -11,6 +11,7 @@ from counterwarp.errors import ConfigError
 from counterwarp.workflow.digest import digest
 
 # A benchmark draws its images anew for every seed; a cohort is one and the same for all.
+TRUTH_KNOWN = config["cohort"]["source"] == "demo"
 IS_BENCHMARK = config["cohort"]["source"] == "gaussians"
 
 

@@ -1,6 +1,3 @@
-TRUTH_KNOWN = config["cohort"]["source"] == "demo"
-
-
 rule derivatives_description:
     output:
         description="<results>/derivatives/dataset_description.json",

@@ -88,8 +88,11 @@ def test_write_if_changed_leaves_an_unchanged_file_alone(tmp_path):
     assert len(table.read(path)) == 7
 
 
-def cohort(path, source):
-    return {"source": source, "path": str(path), "validation_share": 0.25, "test_share": 0.25, "seed": 0}
+def cohort(path, source, **changed):
+    names = {"group": "group", "age": "age", "sex": "sex"}
+    labels = {"control": "control", "patient": "patient"}
+    shares = {"validation_share": 0.25, "test_share": 0.25, "seed": 0}
+    return {"source": source, "path": str(path), "columns": names, "labels": labels, **shares, **changed}
 
 
 def test_table_source_refuses_missing_files_and_paths_that_leave(tmp_path):
@@ -136,6 +139,61 @@ def test_bids_source_reads_mixed_sessions_and_reports_what_does_not_match(tmp_pa
     assert len(found) == 10 and found.scan[1] == "sub-001_ses-02"
     people_table.replace("001", "1").to_csv(tmp_path / "participants.tsv", sep="\t", index=False)
     with pytest.raises(ConfigError, match="lost a leading zero"):
+        sources.index(cohort(tmp_path, "bids"), "")
+
+
+def write_visits(folder, labels=("CN", "AD")):
+    """Eight subjects of one or two visits; the diagnosis is that of the visit, and one visit is of neither group."""
+    rows = []
+    for i in range(8):
+        subject = f"{i + 1:03d}"
+        visits = ["m00", "m12"] if i < 3 else ["m00"]
+        for visit in visits:
+            name = f"sub-{subject}_ses-{visit}_T1w.nii.gz"
+            image = folder / f"sub-{subject}/ses-{visit}/anat/{name}"
+            image.parent.mkdir(parents=True)
+            image.write_bytes(b"x")
+        diagnosis = [labels[i % 2], "MCI" if i == 0 else labels[i % 2]][: len(visits)]
+        table_of_visits = {
+            "session_id": [f"ses-{v}" for v in visits],
+            "diagnosis": diagnosis,
+            "age": [70, 71][: len(visits)],
+        }
+        pd.DataFrame(table_of_visits).to_csv(
+            folder / f"sub-{subject}/sub-{subject}_sessions.tsv", sep="\t", index=False
+        )
+        rows.append({"participant_id": f"sub-{subject}", "sex": ["Female", "m"][i // 4], "group": "ADNI2"})
+    pd.DataFrame(rows).to_csv(folder / "participants.tsv", sep="\t", index=False)
+
+
+def test_names_and_labels_of_the_data_are_mapped_visit_by_visit(tmp_path, caplog):
+    write_visits(tmp_path)
+    names = {
+        "columns": {"group": "diagnosis", "age": "age", "sex": "sex"},
+        "labels": {"CN": "control", "AD": "patient"},
+    }
+    found = sources.index(cohort(tmp_path, "bids", **names), "")
+    # Eleven visits, of which the one of neither group is left out.
+    assert len(found) == 10 and "sub-001_ses-m12" not in set(found.scan)
+    assert found.group.tolist() == [
+        "control",
+        "patient",
+        "patient",
+        "control",
+        "control",
+        *["patient", "control"] * 2,
+        "patient",
+    ]
+    assert found.sex.tolist() == ["F"] * 6 + ["M"] * 4
+    assert found.age.tolist() == [70, 70, 71, 70, 71, 70, 70, 70, 70, 70]
+    assert "1 scans left out: their group 'MCI'" in caplog.text
+
+
+def test_a_column_or_label_that_is_nowhere_is_said_with_the_remedy(tmp_path):
+    write_visits(tmp_path)
+    with pytest.raises(ConfigError, match=r"no column dx; .* cohort.columns"):
+        sources.index(cohort(tmp_path, "bids", columns={"group": "dx", "age": "age", "sex": "sex"}), "")
+    with pytest.raises(ConfigError, match="no scan has one of 'control', 'patient'"):
         sources.index(cohort(tmp_path, "bids"), "")
 
 

@@ -77,12 +77,28 @@ def test_the_methods_paragraph_cites_what_it_lists():
     assert text.count(". ") >= len(STAGES) - 1
 
 
+def test_the_methods_paragraph_of_the_benchmark_speaks_of_no_scan():
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    overlay = yaml.safe_load((ROOT / "experiments/liu2021_gaussians.yaml").read_text())
+    for section, values in overlay.items():
+        config[section] = config[section] | values if isinstance(values, dict) else values
+    images = pd.DataFrame({"scan": ["a"], "baseline": [True], "group": ["control"], "split": ["train"]})
+    text, _ = methods_text(config, images)
+    assert "four Gaussians" in text and "change of intensity" in text and "with 5 seeds" in text
+    for absent in ("skull", "template", "Atropos", "volume change"):
+        assert absent not in text
+
+
 def test_methods_are_summarised_over_seeds_where_there_are_several():
     rows = [("cycle", seed, "subject", "ncc", mean, 0.1, 18) for seed, mean in (("1", 0.6), ("2", 0.7))]
     rows.append(("cycle", "all", "subject", "ncc", 0.65, 0.07, 2))
     table = pd.DataFrame(rows, columns=["method", "seed", "level", "metric", "mean", "sd", "n"])
     assert methods_summary(table)["NCC, subjects"].to_list() == ["0.65 ± 0.07"]
     assert methods_summary(table.iloc[[0]])["NCC, subjects"].to_list() == ["0.6 ± 0.1"]
+    of_means = pd.DataFrame([("cycle", "mean", "group", "ncc", 0.8, float("nan"), 18)], columns=table.columns)
+    summary = methods_summary(pd.concat([table, of_means]))
+    assert summary["NCC, group, mean of seeds"].to_list() == ["0.8"]
+    assert summary["NCC, subjects"].to_list() == ["0.65 ± 0.07"]
 
 
 def test_a_page_stays_below_what_browsers_show_inside_the_report():

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from counterwarp.networks.condconv import CondConv
+from counterwarp.networks.condconv import CondConv, convolution, pass_on
 from torch.nn import functional
 
 GRIDS = {2: (6, 5), 3: (4, 6, 5)}
@@ -65,3 +65,17 @@ def test_features_and_their_gradients_lie_channels_last():
     torch.testing.assert_close(features, torch.cat(one_by_one), atol=1e-5, rtol=1e-5)
     (expected,) = torch.autograd.grad(torch.cat(one_by_one).square().sum(), plain)
     torch.testing.assert_close(gradient, expected, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("experts", [0, 3])
+def test_a_layer_that_passes_on_gives_back_its_first_features(experts):
+    torch.manual_seed(5)
+    layer = convolution(2, 1, 2, experts)
+    pass_on(layer, 0.0)
+    if experts:
+        torch.nn.init.zeros_(layer.routing.weight)
+        torch.nn.init.zeros_(layer.routing.bias)
+    image = torch.randn(3, 1, 5, 6)
+    features = layer(image, torch.zeros(3))
+    torch.testing.assert_close(features[:, :1], image)
+    assert not features[:, 1].any()

@@ -95,11 +95,11 @@ def write_templates(
 
     Args:
         resolution_mm: voxel edge of the brain template and of the parcellation.
-        log_changes: cohort.demo.regions, which says what is affected and how.
+        log_changes: cohort.demo.regions, which says what is affected and how; empty for a cohort without known truth.
         head_image, head_mask: the standard head (2 mm) and its brain mask.
         brain_image, brain_mask: the skull-stripped MNI152 T1.
         labels, label_table: the parcellation on the brain template's grid, and index, name, tissue, affected (the sign
-            of the disease's change, 0 for none).
+            of the disease's change, 0 for none; no such column without a known truth).
     """
     head = phantom.head()
     write_image(head.signal * np.float32(1000), phantom.HEAD.affine, head_image)
@@ -113,11 +113,10 @@ def write_templates(
     parcels, table = phantom.parcellation()
     write_image(phantom.HEAD.sample(parcels, points, order=0, outside="constant"), brain.affine, labels)
     affected = {structure: int(np.sign(change)) for structure, change in log_changes.items()}
-    rows = [
-        {key: row[key] for key in ("index", "name", "tissue")} | {"affected": affected.get(row["structure"], 0)}
-        for row in table
-    ]
-    pd.DataFrame(rows).to_csv(label_table, sep="\t", index=False)
+    regions = pd.DataFrame(table)[["index", "name", "tissue"]]
+    if log_changes:
+        regions["affected"] = [affected.get(row["structure"], 0) for row in table]
+    regions.to_csv(label_table, sep="\t", index=False)
 
 
 README = """The demo cohort of Counterwarp: simulated T1-weighted heads of controls and patients.

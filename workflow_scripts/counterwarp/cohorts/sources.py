@@ -1,5 +1,6 @@
 """Where scans come from: the demo, a BIDS dataset, or a table of images."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from counterwarp.cohorts import table
 from counterwarp.cohorts.participants import draw_participants
 from counterwarp.errors import ConfigError
 
+LOG = logging.getLogger("counterwarp")
+SEXES = {"f": "F", "female": "F", "m": "M", "male": "M"}
 COLUMNS = ("subject", "session", "path", "group", "age", "sex")
 # The table of a benchmark, whose images are drawn by the workflow.
 NO_SCANS = pd.DataFrame(columns=["scan", "folder", *COLUMNS, "split", "baseline"])
@@ -27,6 +30,8 @@ def index(cohort: dict, bids_folder: str, covariates: Sequence[str] = ()) -> pd.
     """
     make = {"demo": _demo, "bids": _bids, "table": _table}[cohort["source"]]
     scans = make(cohort, bids_folder)
+    if cohort["source"] != "demo":
+        scans = _translate(scans, cohort["labels"])
     problems = [
         f"roi.covariates: no column {name!r} in the table of scans; it has {', '.join(scans.columns)}"
         for name in covariates
@@ -44,11 +49,9 @@ def _demo(cohort: dict, bids_folder: str) -> pd.DataFrame:
 
 
 def _table(cohort: dict, _) -> pd.DataFrame:
-    path = Path(cohort.get("path") or "")
-    scans = _read_text_table(path)
-    missing = [column for column in ("subject", "path", "group", "age", "sex") if column not in scans]
-    if missing:
-        raise ConfigError([f"{path}: no column {', '.join(missing)}; it has {', '.join(scans.columns)}"])
+    path = Path(cohort["path"])
+    scans = _rename(_read_text_table(path), cohort["columns"])
+    _require(scans, ("subject", "path", "group", "age", "sex"), cohort["columns"], path)
     if "session" not in scans:
         scans["session"] = ""
     problems = []
@@ -63,11 +66,9 @@ def _table(cohort: dict, _) -> pd.DataFrame:
 
 
 def _bids(cohort: dict, _) -> pd.DataFrame:
-    folder = Path(cohort.get("path") or "")
-    people = _read_text_table(folder / "participants.tsv")
-    missing = [column for column in ("participant_id", "group", "age", "sex") if column not in people]
-    if missing:
-        raise ConfigError([f"{folder}/participants.tsv: no column {', '.join(missing)}"])
+    folder, columns = Path(cohort["path"]), cohort["columns"]
+    people = _rename(_read_text_table(folder / "participants.tsv"), columns)
+    _require(people, ("participant_id",), columns, folder / "participants.tsv")
     people["participant_id"] = people.participant_id.str.removeprefix("sub-")
     problems = [
         f"{folder}/participants.tsv: {subject!r} is listed more than once; keep one row"
@@ -86,7 +87,7 @@ def _bids(cohort: dict, _) -> pd.DataFrame:
             hint = f"{near[0]!r} has lost a leading zero?" if near else "add a row or remove the folder"
             problems.append(f"{folder}/participants.tsv: no row for sub-{subject}; {hint}")
             continue
-        facts = people.loc[subject].to_dict() | _session_facts(folder, subject, session)
+        facts = people.loc[subject].to_dict() | _session_facts(folder, subject, session, columns)
         rows.append(facts | {"subject": subject, "session": session, "path": str(image)})
     absent = sorted(set(people.index) - {subject for subject, _ in seen})
     problems += [
@@ -94,16 +95,46 @@ def _bids(cohort: dict, _) -> pd.DataFrame:
     ]
     if not rows:
         problems.append(f"{folder}: no image sub-*/[ses-*/]anat/*_T1w.nii[.gz]; set cohort.path to a BIDS dataset")
-    return _raise_with_rows(pd.DataFrame(rows, columns=[*COLUMNS] if not rows else None), problems)
+    scans = pd.DataFrame(rows, columns=[*COLUMNS] if not rows else None)
+    _require(scans, ("group", "age", "sex"), columns, f"{folder}/participants.tsv and the tables of sessions")
+    return _raise_with_rows(scans.fillna(""), problems)
 
 
-def _session_facts(folder: Path, subject: str, session: str) -> dict:
+def _session_facts(folder: Path, subject: str, session: str, columns: dict[str, str]) -> dict:
+    """What the subject's table of sessions says of one: it comes before what the table of participants says."""
     path = folder / f"sub-{subject}" / f"sub-{subject}_sessions.tsv"
     if not session or not path.exists():
         return {}
-    visits = _read_text_table(path).set_index("session_id")
+    visits = _rename(_read_text_table(path), columns).set_index("session_id")
     visits.index = visits.index.str.removeprefix("ses-")
     return visits.loc[session].to_dict() if session in visits.index else {}
+
+
+def _rename(table_read: pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
+    """Columns by our names; one that only happens to have such a name is dropped."""
+    names = {theirs: ours for ours, theirs in columns.items()}
+    chance = [ours for ours in columns if ours in table_read and ours not in names]
+    return table_read.drop(columns=chance).rename(columns=names)
+
+
+def _require(scans: pd.DataFrame, wanted: Sequence[str], columns: dict[str, str], where) -> None:
+    missing = [columns.get(name, name) for name in wanted if name not in scans]
+    if missing:
+        raise ConfigError(
+            [f"{where}: no column {', '.join(missing)}; correct the table, or say in cohort.columns what it is called"]
+        )
+
+
+def _translate(scans: pd.DataFrame, labels: dict[str, str]) -> pd.DataFrame:
+    """Groups and sexes in our words; scans of other groups are left out, and their number is said."""
+    known = scans["group"].isin(list(labels)) | (scans["group"] == "")
+    for label, rows in scans[~known].groupby("group"):
+        LOG.warning("%d scans left out: their group %r is not among cohort.labels", len(rows), label)
+    scans = scans[known].reset_index(drop=True)
+    if not len(scans):
+        raise ConfigError([f"cohort.labels: no scan has one of {', '.join(map(repr, labels))}; correct the labels"])
+    sexes = scans["sex"].str.lower().map(SEXES).fillna(scans["sex"])
+    return scans.assign(group=scans["group"].map(labels).fillna(""), sex=sexes)
 
 
 def _read_text_table(path: Path) -> pd.DataFrame:

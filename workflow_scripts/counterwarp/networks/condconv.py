@@ -80,3 +80,17 @@ def convolution(spatial_dims: int, in_features: int, out_features: int, experts:
     if not experts:
         return OrdinaryConvolution(spatial_dims, in_features, out_features)
     return CondConv(spatial_dims, in_features, out_features, experts)
+
+
+def pass_on(layer: nn.Module, sd: float) -> None:
+    """Start a layer of `convolution` as one that passes its first features on unchanged, with noise of this sd.
+
+    Each of K experts starts at 2 / K, because alpha starts at about a half.
+    """
+    mixed = isinstance(layer, CondConv)
+    experts = layer.weight.data if mixed else layer.weight.data[None]
+    with torch.no_grad():
+        for kernel in experts:
+            nn.init.dirac_(kernel)
+            kernel.mul_(2 / len(experts) if mixed else 1).add_(sd * torch.randn_like(kernel))
+        layer.bias.zero_()

@@ -6,13 +6,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from counterwarp.networks.condconv import convolution
+from counterwarp.networks.condconv import convolution, pass_on
 from counterwarp.networks.layers import BATCH_NORM, LINEAR, pooled
 from counterwarp.networks.warp import integrate, warp
 
 INJECT, REMOVE = 0.0, 1.0
 OUTPUTS = ("displacement", "velocity", "image")
 INITIAL_SD = 1e-3
+INITIAL_IMAGE_SD = 0.05
 SLOPE = 0.1
 
 
@@ -21,7 +22,8 @@ class Simulator(nn.Module):
 
     Encoder: a conditional convolution per level, with batch norm, leaky ReLU and max-pooling between two. Bottleneck:
     two fully connected layers, the task appended to what lies between. Decoder: convolve, upsample to the nearest, add
-    the encoder's output of that level. Where it warps it starts as the identity.
+    the encoder's output of that level. Where it warps it starts as the identity; where it gives the image itself, its
+    first and last layers start by passing the image on.
 
     Args:
         grid: shape of one image, 2 or 3 axes of any length.
@@ -69,7 +71,12 @@ class Simulator(nn.Module):
         )
         self.decoder_norms = nn.ModuleList(BATCH_NORM[dims](channels[level]) for level in levels)
         self.last = convolution(dims, channels[output_level], 1 if output == "image" else dims, experts)
-        if output != "image":
+        if output == "image":
+            # Otherwise the way of the image through the first and the last layer may start with the wrong sign. Then
+            # training shrinks both, stops at an empty image and never leaves it.
+            pass_on(self.encoder[0], INITIAL_IMAGE_SD)
+            pass_on(self.last, INITIAL_IMAGE_SD)
+        else:
             nn.init.normal_(self.last.weight, std=INITIAL_SD)
             nn.init.zeros_(self.last.bias)
 
