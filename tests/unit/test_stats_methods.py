@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from counterwarp.stats.methods import compare_logits, compare_maps, region_changes, summarise
+from counterwarp.stats.methods import agreement, compare_logits, compare_maps, region_changes, summarise
 
 
 def test_maps_are_compared_scan_by_scan():
@@ -65,3 +65,13 @@ def test_seeds_are_summarised_by_their_means():
     assert table.loc[("all", "subject", "ncc"), ["mean", "n"]].to_list() == pytest.approx([0.4, 2])
     assert table.loc[("all", "group", "ncc"), "mean"] == pytest.approx(0.8)
     assert table.loc[("all", "group", "ncc"), "sd"] == pytest.approx(np.sqrt(0.02))
+
+
+def test_agreement_of_regions_by_hand():
+    true = np.array([0.0, 0.1, 0.2, -0.1, np.nan])
+    slope, r = agreement(true, 0.5 * true + 0.03)
+    assert (slope, r) == (pytest.approx(0.5), pytest.approx(1))
+    # Means 0.05; centred true -.05, .05, .15, -.15 and predicted 1, -1, 1, -1: slope (-.05 -.05 +.15 +.15) / .05 = 4.
+    slope, r = agreement(true, np.array([1.0, -1, 1, -1, 7]))
+    assert (slope, r) == (pytest.approx(4), pytest.approx(0.2 / (0.05 * 4) ** 0.5))
+    assert np.isnan(agreement(np.zeros(3), np.arange(3.0))).all()

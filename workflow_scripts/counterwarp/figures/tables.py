@@ -54,7 +54,9 @@ TABLES = {
         """Level subject: over the first scans of the test subjects, each in its own space, inside the brain.
         Level group: the averaged map on the template. ncc: normalised cross-correlation with the true map of
         volume change (1 perfect, -1 opposite); ncc_abs: the same of absolute values. sign_correct: share of
-        affected regions in which the mean of the map has the right sign. folding_percent: brain voxels in
+        affected regions in which the mean of the map has the right sign. region_slope, region_r: least-squares slope
+        and correlation of the regions' predicted mean log-Jacobians on the true ones; at a slope of 1 the map can be
+        read as the size of the change. folding_percent: brain voxels in
         which the displacement folds. cycle_rmse: root mean square difference of an image and its simulation
         back (sd of the brain's signal). logit_shift: towards the other group. changes_sides: share of scans
         whose class changes. rank_correlation: Spearman's, of the logits of a group's scans before and after

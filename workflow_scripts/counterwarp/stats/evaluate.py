@@ -5,7 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from counterwarp.stats.methods import MEAN, compare_logits, compare_maps, rank_correlation, region_changes, summarise
+from counterwarp.stats.methods import (
+    MEAN,
+    agreement,
+    compare_logits,
+    compare_maps,
+    rank_correlation,
+    region_changes,
+    summarise,
+)
 from counterwarp.stats.ncc import ncc
 
 
@@ -150,4 +158,7 @@ def _compare_groups(group_map: np.ndarray, is_volume_change: bool, truth: Truth,
         ("ncc_abs", ncc(np.abs(group_map), np.abs(true_map), mask), n),
         ("sign_correct", affected.mean(), len(affected)),
     ]
+    if is_volume_change:
+        slope, r = agreement(changes["true_mean"].to_numpy(), changes["mean"].to_numpy())
+        measures += [("region_slope", slope, len(changes)), ("region_r", r, len(changes))]
     return pd.DataFrame(measures, columns=["metric", "value", "n"]), changes

@@ -96,6 +96,25 @@ def region_changes(group_map: np.ndarray, truth: np.ndarray, parcellation: np.nd
     return pd.DataFrame(rows)
 
 
+def agreement(true: np.ndarray, predicted: np.ndarray) -> tuple[float, float]:
+    """How predicted changes of regions follow the true ones: slope of the least-squares line, and Pearson's r.
+
+    A slope of 1 means that the map can be read as the size of the change.
+
+    Args:
+        true, predicted: one value a region, in one unit; nan for a region without voxels.
+
+    Returns:
+        Both nan where fewer than two regions are left or the truth does not vary.
+    """
+    known = np.isfinite(true) & np.isfinite(predicted)
+    true, predicted = true[known], predicted[known]
+    if len(true) < 2 or np.ptp(true) == 0:
+        return float("nan"), float("nan")
+    slope = np.polyfit(true, predicted, 1)[0]
+    return float(slope), ncc(true, predicted)
+
+
 def summarise(subjects: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     """The table of methods: each measure by method and seed, then over the seeds.
 
