@@ -66,7 +66,8 @@ def test_a_study_of_empty_files_of_its_size_is_planned(tmp_path, study):
         image.touch()
     write_tables(tmp_path / "data", pd.DataFrame(rows))
     workflow = Workflow(tmp_path / "workflow")
-    text = run(workflow, study, tmp_path / "data", "--dry-run", "--quiet", "rules", seeds=[1], group={"split": "test"})
+    sections = {"seeds": [1], "group": {"split": "test"}, "sanity": {"methods": ["backprop"]}}
+    text = run(workflow, study, tmp_path / "data", "--dry-run", "--quiet", "rules", **sections)
     planned = dict(re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE))
     assert planned["conform"] == planned["normalise"] == str(scans)
     assert planned["syn"] == planned["segment"] == str(len(subjects))
