@@ -10,8 +10,8 @@ from counterwarp.config import check_config
 from counterwarp.errors import ConfigError
 from counterwarp.workflow.digest import digest
 
-# A benchmark draws its images anew for every seed; a cohort is one and the same for all.
 TRUTH_KNOWN = config["cohort"]["source"] == "demo"
+# A benchmark draws its images anew for every seed; a cohort is one and the same for all.
 IS_BENCHMARK = config["cohort"]["source"] == "gaussians"
 
 

@@ -125,8 +125,8 @@ def summarise(subjects: pd.DataFrame, groups: pd.DataFrame) -> pd.DataFrame:
     Returns:
         method, seed, level (subject or group), metric, mean, sd, n. For one seed, mean and sd are over the n
         subjects in which the measure is defined. Seed "all" has mean and sd over the n seeds of their means (MEAN, of
-        maps averaged over the seeds, is none of those). The
-        measure ncc_median gives the median subject's NCC as its mean.
+        maps averaged over the seeds, is none of those). The measure ncc_median gives the median subject's NCC as its
+        mean.
     """
     rows = []
     for (method, seed), part in subjects.groupby(["method", "seed"], sort=False):
