@@ -33,6 +33,7 @@ rule train_classifier:
     params:
         code=digest("train_classifier"),
         settings={key: value for key, value in config["classifier"].items() if key != "own"},
+        precision=config["precision"],
         own=(config["classifier"]["own"] or {}).get("class"),
         shuffled=lambda wildcards: wildcards.seed.endswith("-shuffled"),
         seed=lambda wildcards: int(wildcards.seed.removesuffix("-shuffled")),
@@ -63,6 +64,7 @@ rule train_simulator:
     params:
         code=digest("train_simulator"),
         settings=config["simulator"],
+        precision=config["precision"],
         shuffled=lambda wildcards: wildcards.seed.endswith("-shuffled"),
         seed=lambda wildcards: int(wildcards.seed.removesuffix("-shuffled")),
         device=config["device"],

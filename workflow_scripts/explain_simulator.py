@@ -20,6 +20,7 @@ def explain(inputs, outputs):
     images, patients = pack.tensor(pack.index.index).to(device), pack.patients.to(device)
     start = time.monotonic()
     simulation = explainer.simulate(images, patients)
+    simulation.maps.cpu()  # waits for a GPU
     log_speed(snakemake.wildcards.method, snakemake.wildcards.seed, len(images), start)
     write_simulation(
         simulation,

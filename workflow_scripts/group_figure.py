@@ -12,13 +12,15 @@ def draw(inputs, outputs):
     of_method = {}
     for method, path in zip(snakemake.params.methods, inputs.maps, strict=True):
         of_method.setdefault(method, []).append(nibabel.load(path).get_fdata())
+    # Beside other methods a spread below each would hide what is compared.
+    spread = {method: np.std(maps, axis=0, ddof=1) for method, maps in of_method.items() if len(maps) > 1}
     figure = group_figure(
         {method: np.mean(maps, axis=0) for method, maps in of_method.items()},
         nibabel.load(inputs.truth).get_fdata() if inputs.truth else None,
         template.get_fdata(),
         nibabel.load(inputs.mask).get_fdata(),
         template.affine,
-        {method: np.std(maps, axis=0, ddof=1) for method, maps in of_method.items() if len(maps) > 1},
+        spread if len(of_method) == 1 else None,
     )
     save(figure, outputs.png, outputs.pdf)
 

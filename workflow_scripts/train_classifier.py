@@ -18,7 +18,8 @@ RESUME = Path(snakemake.output.weights).with_name("resume.pt")
 def train(pack, device, outputs):
     params = snakemake.params
     origin = {"code": params.code, "seed": params.seed, "threads": params.threads}
-    network, history = train_classifier(pack, params.settings, device, RESUME, origin)
+    settings = params.settings | {"precision": params.precision}
+    network, history = train_classifier(pack, settings, device, RESUME, origin)
     files.save(network, outputs.weights, outputs.architecture)
     history.to_csv(outputs.history, sep="\t", index=False)
     return network

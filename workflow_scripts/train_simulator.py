@@ -24,7 +24,7 @@ def train(inputs, outputs):
     network, history = train_simulator(
         pack,
         classifier,
-        params.settings,
+        params.settings | {"precision": params.precision},
         device,
         RESUME,
         origin,

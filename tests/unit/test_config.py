@@ -35,6 +35,13 @@ def test_unknown_keys_and_wrong_types_are_all_listed_with_what_was_meant():
     assert "device: 'tpu' is not one of" in text
 
 
+def test_an_image_cannot_be_computed_on_a_coarse_grid():
+    config = shipped()
+    config["simulator"] |= {"output": "image", "output_level": 1}
+    with pytest.raises(ConfigError, match="output_level: 0 was expected"):
+        check_config(config, SCHEMA)
+
+
 def test_an_experiment_cannot_leave_the_results_folder():
     with pytest.raises(ConfigError, match="experiment"):
         check_config(shipped() | {"experiment": "../elsewhere"}, SCHEMA)

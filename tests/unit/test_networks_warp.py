@@ -11,6 +11,7 @@ from counterwarp.networks.warp import (
     integrate,
     invert,
     jacobian_determinant,
+    resize,
     tissue_log_change,
     to_source_frame,
     warp,
@@ -145,6 +146,20 @@ def test_the_flow_of_a_linear_velocity_is_the_exponential_scaling(grid, rates):
     # 2^5 steps of Euler: (1 + r/32)^32 falls short of exp(r) by r^2/64 of it.
     for axis in range(len(grid)):
         torch.testing.assert_close(integrate(velocity)[:, axis][inside], expected[:, axis][inside], atol=0.005, rtol=0)
+
+
+def test_a_displacement_on_a_coarser_grid_is_the_same_motion_in_larger_voxels():
+    """A linear displacement in millimetres stays one; voxels of 2 and 3 mm hold a half and a third of it."""
+    fine, coarse = (12, 18), (6, 6)
+    rate = 0.1
+    # Voxel i of a grid whose voxels are s fine ones wide has its centre at s (i + 1/2) - 1/2 of those.
+    along = [(torch.arange(n) + 0.5) * size for n, size in zip(coarse, (2, 3), strict=True)]
+    field = torch.stack(torch.meshgrid(*(rate * a / s for a, s in zip(along, (2, 3), strict=True)), indexing="ij"))
+    expected = torch.stack(torch.meshgrid(*(rate * (torch.arange(n) + 0.5) for n in fine), indexing="ij"))
+    moved = resize(field[None], torch.Size(fine))[0]
+    # Beyond the outermost centres nothing is extrapolated.
+    torch.testing.assert_close(moved[:, 1:-1, 1:-1], expected[:, 1:-1, 1:-1])
+    torch.testing.assert_close(resize(field[None], torch.Size(coarse))[0], field)
 
 
 @pytest.mark.parametrize("grid", [(24, 20), (16, 18, 14)])

@@ -13,6 +13,7 @@ SETTINGS = {
     "batch_norm": True,
     "average_from": 1.0,
     "report_every": 1,
+    "precision": "float32",
     "hidden": 8,
     "dropout": 0.0,
     "flip": False,

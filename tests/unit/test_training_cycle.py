@@ -36,7 +36,10 @@ SETTINGS = {
     "steps": 4,
     "recalibration_batches": 3,
     "report_every": 2,
+    "precision": "float32",
 }
+
+CPU = torch.device("cpu")
 
 
 class Brightness(nn.Module):
@@ -158,6 +161,30 @@ def test_every_variant_trains(tmp_path, method, output):
     assert network.output == output
     # Cross-entropy is never below 0; the logit shift's loss is when it works at all.
     assert method != "cycle_bce" or (history["train_logit"] > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("method", "output", "trained"),
+    [("cycle_velocity", "displacement", "velocity"), ("cycle_displacement", "velocity", "displacement")],
+)
+def test_a_method_that_names_its_output_has_it_whatever_the_settings_say(tmp_path, method, output, trained):
+    settings = SETTINGS | {"output": output, "steps": 1}
+    network, _ = train_simulator(small_pack(), Brightness(), settings, CPU, tmp_path / "resume.pt", method=method)
+    assert network.settings["output"] == trained
+
+
+@pytest.mark.parametrize("output", ["displacement", "velocity", "image"])
+def test_sixteen_bits_train_to_nearly_the_same(tmp_path, output):
+    trained = []
+    for precision in ("float32", "bfloat16"):
+        torch.manual_seed(3)
+        settings = SETTINGS | {"output": output, "precision": precision, "output_level": int(output == "velocity")}
+        network, history = train_simulator(small_pack(), Brightness(), settings, CPU, tmp_path / f"{precision}.pt")
+        assert all(value.dtype == torch.float32 for value in network.parameters())
+        trained.append(history["train_total"].to_numpy())
+    # Eight bits of mantissa: a relative error of about 1/256 an operation.
+    np.testing.assert_allclose(*trained, rtol=0.03, atol=0.03)
+    assert (trained[0] != trained[1]).any()
 
 
 def test_a_split_without_patients_is_one_clear_error(tmp_path):

@@ -17,6 +17,9 @@ METHODS = {
     "cycle": "simulator",
     "cycle_bce": "simulator",
     "cycle_two_encoders": "simulator",
+    "cycle_displacement": "simulator",
+    "cycle_velocity": "simulator",
+    "cycle_fixed_delta": "simulator",
 }
 
 

@@ -63,7 +63,7 @@ class Cycle:
             displacement = images.new_zeros(len(images), images.dim() - 2, *images.shape[2:])
             folded = torch.zeros_like(maps, dtype=torch.bool)
         else:
-            displacement = displacement_of(self.simulator, field)
+            displacement = displacement_of(self.simulator, field, images.shape[2:])
             change, folded = tissue_log_change(displacement)
             maps = to_source_frame(direction * change, displacement)
         return Simulation(

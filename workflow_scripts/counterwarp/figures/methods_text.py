@@ -24,6 +24,7 @@ PACKAGES = (
 )
 
 REFERENCES = {
+    "Arsigny 2006": "Arsigny et al., A log-Euclidean framework for statistics on diffeomorphisms, MICCAI 2006",
     "Ashburner 2000": "Ashburner and Friston, Voxel-based morphometry: the methods, NeuroImage 11, 2000",
     "Avants 2008": "Avants et al., Symmetric diffeomorphic image registration with cross-correlation, Med. Image "
     "Anal. 12, 2008",
@@ -64,6 +65,9 @@ REFERENCES = {
 COMPARED = {
     "cycle_bce": "simulators trained by cross-entropy to the other group in place of a shift of the logit [Liu 2021]",
     "cycle_two_encoders": "two simulators of ordinary convolutions [Liu 2021]",
+    "cycle_displacement": "a simulator that computes a displacement [Liu 2021]",
+    "cycle_velocity": "a simulator that computes a velocity, whose flow warps [Arsigny 2006]",
+    "cycle_fixed_delta": "a simulator asked for a fixed shift of the logit, 12.5 [Liu 2021]",
     "backprop": "the gradient of the logit [Simonyan 2014]",
     "guided_backprop": "guided back-propagation [Springenberg 2015]",
     "gradcam": "Grad-CAM [Selvaraju 2017]",
@@ -133,10 +137,14 @@ def _simulator(config: dict, scans: pd.DataFrame) -> str:
             "anew in the other group, so that the classifier's logit moves, the way back restores the image "
             "[Zhu 2017], and the change is smooth, all in one objective [Liu 2021]"
         )
+    smooth = {
+        "displacement": "the displacement is smooth",
+        "velocity": "the velocity, whose flow is the warp [Arsigny 2006], is smooth",
+    }
     return (
         "One pair of coupled simulators shares an encoder and decoder of conditional convolutions [Yang 2019] and "
         "warps a scan into the other group so that the classifier's logit moves, the way back restores the scan "
-        "[Zhu 2017], and the displacement is smooth, all in one objective [Liu 2021]"
+        f"[Zhu 2017], and {smooth[config['simulator']['output']]}, all in one objective [Liu 2021]"
     )
 
 

@@ -42,7 +42,7 @@ class CondConv(nn.Module):
         features = channels_last(features)
         # Voxels first, so that the gradient too has the features of a voxel beside each other.
         pooled = features.movedim(1, -1).flatten(1, -2).mean(1)
-        alpha = torch.sigmoid(self.routing(torch.cat([pooled, task[:, None]], 1)))
+        alpha = torch.sigmoid(self.routing(torch.cat([pooled, task[:, None]], 1))).to(self.weight)
         return self.form(features, alpha)
 
     def mix_kernels(self, features: Tensor, alpha: Tensor) -> Tensor:

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from counterwarp.networks.condconv import convolution, pass_on
-from counterwarp.networks.layers import BATCH_NORM, LINEAR, pooled
-from counterwarp.networks.warp import integrate, warp
+from counterwarp.networks.layers import BATCH_NORM, pooled
+from counterwarp.networks.warp import integrate, resize, warp
 
 INJECT, REMOVE = 0.0, 1.0
 OUTPUTS = ("displacement", "velocity", "image")
@@ -30,8 +30,8 @@ class Simulator(nn.Module):
         channels: features of each level of the encoder.
         fully_connected: width of the bottleneck.
         experts: kernels of each conditional convolution; 0 for ordinary convolutions, which the task does not reach.
-        output_level: level on whose grid the displacement is computed; 0 is the image's own grid, as in the paper;
-            from a coarser one it is interpolated linearly.
+        output_level: level on whose grid the field is computed; 0 is the image's own grid, as in the paper; from a
+            coarser one the displacement is interpolated linearly.
         output: what the last layer computes, a key of OUTPUTS.
     """
 
@@ -88,7 +88,7 @@ class Simulator(nn.Module):
             task: (batch,), INJECT or REMOVE for each image.
 
         Returns:
-            "displacement": (batch, axes, *grid), voxels, pull-back.
+            "displacement": (batch, axes, *grid of the output level), in voxels of that grid, pull-back.
             "velocity": the same for a stationary velocity, which removal turns round, so that its flow is the inverse.
             "image": (batch, 1, *grid), the simulated image itself.
         """
@@ -98,17 +98,12 @@ class Simulator(nn.Module):
         return torch.where(task == INJECT, 1.0, -1.0).reshape(-1, *[1] * (raw.dim() - 1)) * raw
 
     def _decode(self, images: Tensor, task: Tensor) -> Tensor:
-        grid = images.shape[2:]
         skips = self.encode(images, task)
         features = self.first(self.bottleneck(skips[-1], task), task) + skips[-1]
         for layer, norm, skip in zip(self.decoder, self.decoder_norms, skips[-2::-1], strict=False):
             features = layer(_activate(norm(features)), task)
             features = functional.interpolate(features, size=skip.shape[2:], mode="nearest").add_(skip)
-        displacement = self.last(_activate(features), task)
-        if self.output_level:
-            # In voxels of the image's grid from the start, so that only the positions need interpolation.
-            displacement = functional.interpolate(displacement, size=grid, mode=LINEAR[len(grid)], align_corners=False)
-        return displacement
+        return self.last(_activate(features), task)
 
     def encode(self, images: Tensor, task: Tensor) -> list[Tensor]:
         """Output of each level's convolution, before its norm."""
@@ -160,12 +155,14 @@ class TwoSimulators(nn.Module):
 def simulate(network: nn.Module, images: Tensor, task: Tensor) -> tuple[Tensor, Tensor]:
     """The simulated images (batch, 1, *grid), and what made them: the field of `Simulator.forward`, or their difference
     from the images where the network gives the simulated image itself."""
-    field = network(images, task)
+    # Positions need all the digits that an image's arithmetic can do without.
+    field = network(images, task).float()
     if network.output == "image":
         return field, field - images
-    return warp(images, displacement_of(network, field)), field
+    return warp(images, displacement_of(network, field, images.shape[2:])), field
 
 
-def displacement_of(network: nn.Module, field: Tensor) -> Tensor:
-    """The displacement (voxels, pull-back: X^(p) = X(p + displacement(p))) of a field by a network that warps."""
-    return integrate(field) if network.output == "velocity" else field
+def displacement_of(network: nn.Module, field: Tensor, grid: torch.Size) -> Tensor:
+    """The displacement on the image's grid (its voxels, pull-back: X^(p) = X(p + displacement(p))) of a field by a
+    network that warps."""
+    return resize(integrate(field) if network.output == "velocity" else field, grid)

@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from counterwarp.networks.layers import LINEAR
+
 # Where a map folds or nearly so, the determinant is set to this before the logarithm is taken.
 SMALLEST_DETERMINANT = 0.01
 INVERSION_STEPS = 30
@@ -62,6 +64,16 @@ def integrate(velocity: Tensor) -> Tensor:
     for _ in range(SQUARINGS):
         displacement = displacement + warp(displacement, displacement)
     return displacement
+
+
+def resize(displacement: Tensor, grid: torch.Size) -> Tensor:
+    """The same displacement (batch, axes, *any grid) on another grid over the same extent, in voxels of that grid."""
+    if displacement.shape[2:] == grid:
+        return displacement
+    finer = [new / old for new, old in zip(grid, displacement.shape[2:], strict=True)]
+    ratio = torch.tensor(finer, dtype=displacement.dtype, device=displacement.device)
+    moved = functional.interpolate(displacement, size=grid, mode=LINEAR[len(grid)], align_corners=False)
+    return moved * ratio.reshape(1, -1, *[1] * len(grid))
 
 
 def folded(displacement: Tensor) -> Tensor:

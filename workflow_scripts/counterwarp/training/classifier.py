@@ -12,6 +12,7 @@ from torch.optim.swa_utils import AveragedModel, update_bn
 from tqdm import tqdm
 
 from counterwarp.networks.classifier import MIRRORED, Classifier
+from counterwarp.networks.device import arithmetic
 from counterwarp.training.checkpoints import ResumeFile, fingerprint
 from counterwarp.training.pack import Pack
 
@@ -32,7 +33,7 @@ def train_classifier(
     Args:
         pack: trained on split "train"; split "validation" chooses the epoch, by its loss, which still moves where the
             accuracy of a few subjects cannot.
-        settings: section `classifier` of the configuration.
+        settings: section `classifier` of the configuration, with `precision`.
         device: where to train; torch's generator must have been seeded.
         resume: path of the resume file; the caller removes it when the results are safe.
         origin: whatever else the result depends on, such as the seed.
@@ -106,7 +107,9 @@ def _epoch(network: Classifier, optimiser, images: Tensor, patients: Tensor, set
         moved = augment(images[batch], settings["flip"], settings["shift_voxels"], settings["intensity"])
         target = patients[batch] * (1 - 2 * settings["label_smoothing"]) + settings["label_smoothing"]
         moved, target = mix(moved, target, settings["mixup"])
-        loss = binary_cross_entropy_with_logits(network(moved), target)
+        with arithmetic(images.device, settings["precision"]):
+            predicted = network(moved)
+        loss = binary_cross_entropy_with_logits(predicted.float(), target)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

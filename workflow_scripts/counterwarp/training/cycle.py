@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm import tqdm
 
+from counterwarp.networks.device import arithmetic
 from counterwarp.networks.simulator import INJECT, REMOVE, Simulator, TwoSimulators, simulate
 from counterwarp.training.checkpoints import ResumeFile, fingerprint
 from counterwarp.training.classifier import augment, logits
@@ -17,12 +18,15 @@ from counterwarp.training.pack import Pack
 LOG = logging.getLogger("counterwarp")
 # A classifier that knows nothing has a spread of zero; one that is right nine times in ten, of about four.
 SMALLEST_SPREAD = 1.0
-# What each method trains: the loss that changes the logit ("shift", or "bce" for cross-entropy to the other group), and
-# whether one conditional network or two ordinary ones do it.
+# What each method trains, where it differs from the settings: the loss that changes the logit ("shift", or "bce" for
+# cross-entropy to the other group), one conditional network or two ordinary ones, the paper's way of warping or shift.
 VARIANTS = {
-    "cycle": {"logit_loss": "shift", "network": Simulator},
-    "cycle_bce": {"logit_loss": "bce", "network": Simulator},
-    "cycle_two_encoders": {"logit_loss": "shift", "network": TwoSimulators},
+    "cycle": {},
+    "cycle_bce": {"logit_loss": "bce"},
+    "cycle_two_encoders": {"network": TwoSimulators},
+    "cycle_displacement": {"output": "displacement"},
+    "cycle_velocity": {"output": "velocity"},
+    "cycle_fixed_delta": {"delta": 12.5},
 }
 
 
@@ -106,7 +110,7 @@ def train_simulator(
     Args:
         pack: trained on split "train", watched on "validation".
         classifier: trained; it is frozen here and stays in evaluation mode.
-        settings: section `simulator` of the configuration.
+        settings: section `simulator` of the configuration, with `precision`.
         device: where to train; torch's generator must have been seeded.
         resume: path of the resume file; the caller removes it when the results are safe.
         origin: whatever else the result depends on, such as the seed.
@@ -122,11 +126,10 @@ def train_simulator(
     """
     classifier = classifier.to(device).eval().requires_grad_(False)
     controls, patients = (pack.tensor(pack.rows("train", group)).to(device) for group in ("control", "patient"))
-    variant = VARIANTS[method]
-    delta = _delta(settings["delta"], classifier, controls, patients)
-    settings = {**settings, "delta": delta, "logit_loss": variant["logit_loss"]}
+    settings = {"logit_loss": "shift", "network": Simulator, **settings, **VARIANTS[method]}
+    settings["delta"] = _delta(settings["delta"], classifier, controls, patients)
     sizes = {name: settings[name] for name in ("channels", "fully_connected", "experts", "output_level", "output")}
-    network = variant["network"](grid=pack.grid, **sizes).to(device)
+    network = settings.pop("network")(grid=pack.grid, **sizes).to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=settings["learning_rate"])
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings["steps"])
     weights = [tensor.cpu().numpy() for tensor in classifier.state_dict().values()]
@@ -140,7 +143,8 @@ def train_simulator(
     for step in tqdm(range(progress["step"], settings["steps"]), desc="simulator", disable=None):
         images, task = _draw(controls, patients, settings)
         network.train()
-        terms = objective(network, classifier, images, task, settings)
+        with arithmetic(device, settings["precision"]):
+            terms = objective(network, classifier, images, task, settings)
         optimiser.zero_grad()
         terms["total"].backward()
         nn.utils.clip_grad_norm_(network.parameters(), settings["gradient_norm"])
