@@ -11,6 +11,7 @@ from counterwarp.errors import ConfigError
 from counterwarp.explain import METHODS, build, methods
 from counterwarp.explain.outputs import export_scans, write_displacement, write_simulation
 from counterwarp.networks.classifier import Classifier
+from counterwarp.networks.generator import Generator
 from counterwarp.networks.simulator import Simulator, TwoSimulators
 from counterwarp.networks.warp import identity, integrate
 from torch import nn
@@ -51,6 +52,8 @@ def ball(radius):
 
 
 def simulator_for(name, grid, **settings):
+    if METHODS[name] == "generator":
+        return Generator(grid, (2, 3), output="image" if name == "vagan" else "displacement")
     kind = TwoSimulators if name == "cycle_two_encoders" else Simulator
     return kind(grid=grid, channels=(2, 3), fully_connected=4, experts=2, **settings)
 
@@ -73,6 +76,7 @@ def test_an_unknown_method_lists_the_known_ones():
     with pytest.raises(ConfigError, match="'gradcan' is not known; the methods are backprop, cycle, cycle_bce, "):
         build("gradcan", None)
     assert methods("simulator") == [name for name in METHODS if name.startswith("cycle")]
+    assert methods("generator") == ["defigan", "vagan"]
     assert methods("saliency")[:2] == ["backprop", "guided_backprop"]
 
 
@@ -105,6 +109,36 @@ def test_a_network_that_makes_images_is_read_as_the_change_of_intensity_towards_
     torch.testing.assert_close(simulation.maps[1], images[1, 0] - simulation.simulated[1])
     assert not simulation.displacement.any()
     assert not simulation.folded.any()
+
+
+class Narrower(nn.Module):
+    """A generator that narrows the ball at the centre of any image by FACTOR."""
+
+    output, fill = "displacement", 0.0
+
+    def forward(self, images):
+        return Ball()(images, torch.ones(len(images)))
+
+
+def test_a_generator_takes_the_disease_out_of_both_groups_and_the_map_says_what_it_had_done():
+    images = torch.stack([ball(5), ball(5)]).float()[:, None]
+    removal = build("defigan", Linear(torch.ones(GRID)), Narrower()).simulate(images, torch.tensor([0.0, 1.0]))
+    for values in removal.maps[:, ball(4)]:
+        torch.testing.assert_close(values, torch.full_like(values, 3 * np.log(FACTOR)), atol=1e-3, rtol=0)
+    assert (removal.simulated_logit < removal.raw_logit / 1.7).all()
+    # What the disease added is bright.
+    assert removal.change.sum() > 0
+    torch.testing.assert_close(removal.change, images[:, 0] - removal.simulated)
+
+
+def test_an_additive_generator_is_read_as_the_change_of_intensity_by_the_disease():
+    generator = Generator((8, 8), (2, 3), output="image", output_scale=3.0).eval()
+    images = torch.randn(2, 1, 8, 8)
+    removal = build("vagan", Linear(torch.ones(8, 8)), generator).simulate(images, torch.tensor([0.0, 1.0]))
+    torch.testing.assert_close(removal.maps, -generator(images)[:, 0].detach())
+    torch.testing.assert_close(removal.maps, removal.change)
+    assert not removal.displacement.any()
+    assert not removal.folded.any()
 
 
 def test_a_velocity_s_map_is_that_of_its_flow():

@@ -62,6 +62,18 @@ def test_a_shift_by_whole_voxels_along_any_axis_is_a_roll_with_the_border_contin
         torch.testing.assert_close(moved.narrow(2 + axis, n - 2, 2), border.repeat_interleave(2, 2 + axis))
 
 
+@pytest.mark.parametrize("grid", GRIDS)
+def test_beyond_the_border_lies_the_fill(grid):
+    images = torch.randn(1, 1, *grid)
+    displacement = torch.zeros(1, len(grid), *grid)
+    displacement[:, 0] = -1.5
+    moved = warp(images, displacement, fill=0.25)
+    # Half of what is sampled at -0.5 lies outside.
+    torch.testing.assert_close(moved[0, 0, 1], (images[0, 0, 0] + 0.25) / 2, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(moved[0, 0, 0], torch.full(grid[1:], 0.25))
+    torch.testing.assert_close(moved[0, 0, 2:], warp(images, displacement)[0, 0, 2:], atol=1e-4, rtol=1e-4)
+
+
 def test_half_a_voxel_is_the_mean_of_two():
     image = torch.tensor([[1.0, 3.0, 11.0], [1.0, 3.0, 11.0]])[None, None]
     displacement = torch.zeros(1, 2, 2, 3)

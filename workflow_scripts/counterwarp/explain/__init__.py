@@ -7,7 +7,8 @@ import importlib
 
 from counterwarp.errors import ConfigError
 
-# Method -> what it explains with: "saliency" needs the classifier alone, "simulator" a trained simulator too.
+# Method -> what it explains with: "saliency" needs the classifier alone, "simulator" a trained simulator too, and so
+# does "generator", trained against a critic in place of the classifier, from patient to control only.
 METHODS = {
     "backprop": "saliency",
     "guided_backprop": "saliency",
@@ -20,6 +21,8 @@ METHODS = {
     "cycle_displacement": "simulator",
     "cycle_velocity": "simulator",
     "cycle_fixed_delta": "simulator",
+    "defigan": "generator",
+    "vagan": "generator",
 }
 
 
@@ -31,11 +34,16 @@ def methods(kind: str) -> list[str]:
 def build(name: str, classifier, simulator=None, **options):
     """The explainer of a method for trained networks, with the method's own options where it has any.
 
+    Args:
+        name: a key of METHODS.
+        classifier: whose logits are explained, or compared.
+        simulator: the trained simulator or generator, where the method needs one.
+
     Raises:
         ConfigError: the method is not known; the message lists those that are.
     """
     if name not in METHODS:
         raise ConfigError([f"explain.methods: {name!r} is not known; the methods are {', '.join(sorted(METHODS))}"])
     module = importlib.import_module(f"counterwarp.explain.{name}")
-    networks = (classifier, simulator) if METHODS[name] == "simulator" else (classifier,)
+    networks = (classifier,) if METHODS[name] == "saliency" else (classifier, simulator)
     return module.build(*networks, **options)

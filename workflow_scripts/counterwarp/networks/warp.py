@@ -28,17 +28,25 @@ def identity(grid: torch.Size, like: Tensor) -> Tensor:
     return torch.stack(torch.meshgrid(*axes, indexing="ij"))[None]
 
 
-def warp(images: Tensor, displacement: Tensor) -> Tensor:
+def warp(images: Tensor, displacement: Tensor, fill: float | None = None) -> Tensor:
     """Linear interpolation of images (batch, channels, *grid) at p + displacement(p).
 
-    Beyond the border the border's value goes on, which for a packed image is its constant background.
+    Args:
+        fill: value beyond the border, to which half a voxel outside it leads; it should be that of the background. None
+            has the border's value go on, which for a packed image is its constant background.
     """
+    if fill is not None:
+        return _sample(images - fill, displacement, "zeros") + fill
+    return _sample(images, displacement, "border")
+
+
+def _sample(images: Tensor, displacement: Tensor, padding: str) -> Tensor:
     grid = images.shape[2:]
     size = torch.tensor(grid, dtype=displacement.dtype, device=displacement.device).reshape(1, -1, *[1] * len(grid))
     unit = 2 * (identity(grid, displacement) + displacement) / (size - 1).clamp(min=1) - 1
     # grid_sample wants the positions last, and the last axis of the array first.
     return functional.grid_sample(
-        images, unit.flip(1).movedim(1, -1), mode="bilinear", padding_mode="border", align_corners=True
+        images, unit.flip(1).movedim(1, -1), mode="bilinear", padding_mode=padding, align_corners=True
     )
 
 
