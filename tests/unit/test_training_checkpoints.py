@@ -20,6 +20,7 @@ import numpy as np, pandas as pd, torch
 from counterwarp.networks import files
 from counterwarp.networks.classifier import Classifier
 from counterwarp.networks.device import prepare
+from counterwarp.training.adversarial import train_generator
 from counterwarp.training.checkpoints import ResumeFile
 from counterwarp.training.classifier import train_classifier
 from counterwarp.training.cycle import train_simulator
@@ -42,6 +43,12 @@ if kind == "classifier":
                     shift_voxels=1, intensity=0.1, label_smoothing=0.1,
                     mixup=1.0, learning_rate=0.01, weight_decay=1e-4, batch_size=3, epochs=8)
     network, _ = train_classifier(pack, settings, device, folder / "resume.pt")
+elif kind == "generator":
+    settings = dict(channels=[2, 3], critic_channels=[[2], [3]], output_scale=1.0, fill=None, critic="wgan_gp",
+                    penalty_weight=10.0, regulariser_weight=1.0, learning_rate=0.01, batch_size=2, flip=True,
+                    report_every=2, stages=[dict(generator_updates=4, critic_updates=3),
+                                            dict(generator_updates=12, critic_updates=1)])
+    network, _ = train_generator(pack, settings, device, folder / "resume.pt")
 else:
     classifier = Classifier((8, 8), [2], 4, 0.0)
     settings = dict(channels=[2, 3], fully_connected=4, experts=2, output="displacement",
@@ -65,10 +72,12 @@ def progress(resume: Path) -> int:
     if not resume.exists():
         return 0
     state = torch.load(resume, weights_only=True)["progress"]
-    return state.get("epoch", state.get("step"))
+    return next(state[unit] for unit in ("epoch", "step", "update") if unit in state)
 
 
-@pytest.mark.parametrize(("kind", "halfway", "all_of_it"), [("classifier", 3, 8), ("simulator", 6, 16)])
+@pytest.mark.parametrize(
+    ("kind", "halfway", "all_of_it"), [("classifier", 3, 8), ("simulator", 6, 16), ("generator", 6, 16)]
+)
 def test_a_training_killed_outright_resumes_to_the_weights_of_an_uninterrupted_one(tmp_path, kind, halfway, all_of_it):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert start(whole, kind, 0).wait() == 0
