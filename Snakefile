@@ -10,10 +10,12 @@ include: "rules/common.smk"
 
 
 # In the order in which the data flow.
-STAGES = (
-    ["benchmark", "train", "explain", "benchmark_report"]
-    if IS_BENCHMARK
-    else ["cohort", "preprocess", "pack", "train", "explain", "group", "roi", "sanity", "evaluate", "report"]
+STAGES = {
+    "gaussians": ["benchmark", "train", "explain", "benchmark_report"],
+    "toy": ["benchmark", "train", "explain", "toy_report"],
+}.get(
+    config["cohort"]["source"],
+    ["cohort", "preprocess", "pack", "train", "explain", "group", "roi", "sanity", "evaluate", "report"],
 )
 
 for stage in STAGES:

@@ -4,22 +4,21 @@ rule benchmark:
     localrule: True
 
 
-rule draw_gaussians:
+rule draw_benchmark:
     output:
         images="<pack>/images.npy",
         index="<pack>/index.tsv",
         mask="<pack>/mask.npy",
         truth="<pack>/truth.npy",
     log:
-        "<logs>/draw_gaussians_seed-{seed}.log",
+        "<logs>/draw_benchmark_seed-{seed}.log",
     cache: True
     conda:
         "../envs/pack.yaml"
     params:
-        code=digest("draw_gaussians"),
-        settings=config["cohort"]["gaussians"],
-        validation_share=config["cohort"]["validation_share"],
-        test_share=config["cohort"]["test_share"],
+        code=digest("draw_benchmark"),
+        source=config["cohort"]["source"],
+        settings=benchmark_settings(),
         seed=lambda wildcards: int(wildcards.seed),
     script:
-        "../workflow_scripts/draw_gaussians.py"
+        "../workflow_scripts/draw_benchmark.py"

@@ -1,32 +1,9 @@
 include: "classifier.smk"
 include: "pages.smk"
+include: "benchmark_table.smk"
 
 
-JOBS = [(method, seed) for seed in config["seeds"] for method in config["explain"]["methods"]]
 SIMULATOR = next(method for method in config["explain"]["methods"] if method in methods("simulator"))
-
-
-rule benchmark_table:
-    input:
-        maps=[f"<results>/explain/{method}/seed-{seed}/maps.npy" for method, seed in JOBS],
-        logits=[f"<results>/explain/{method}/seed-{seed}/logits.tsv" for method, seed in JOBS],
-        index=every_seed("<pack>/index.tsv"),
-        truth=every_seed("<pack>/truth.npy"),
-    output:
-        methods="<results>/tables/methods.tsv",
-        order="<results>/tables/order.tsv",
-        patterns="<results>/benchmark/patterns.npz",
-    log:
-        "<logs>/benchmark_table.log",
-    cache: True
-    conda:
-        "../envs/evaluate.yaml"
-    params:
-        code=digest("benchmark_table"),
-        jobs=JOBS,
-        seeds=config["seeds"],
-    script:
-        "../workflow_scripts/benchmark_table.py"
 
 
 rule benchmark_figure:

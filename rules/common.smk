@@ -8,11 +8,12 @@ from counterwarp.cohorts.sources import NO_SCANS, index
 from counterwarp.cohorts.table import check_averaged, read, write_if_changed
 from counterwarp.config import check_config
 from counterwarp.errors import ConfigError
+from counterwarp.explain import methods
 from counterwarp.workflow.digest import digest
 
 TRUTH_KNOWN = config["cohort"]["source"] == "demo"
 # A benchmark draws its images anew for every seed; a cohort is one and the same for all.
-IS_BENCHMARK = config["cohort"]["source"] == "gaussians"
+IS_BENCHMARK = config["cohort"]["source"] in ("gaussians", "toy")
 
 
 pathvars:
@@ -97,6 +98,23 @@ def cohort_files(wildcards):
 def exported(name):
     """A derivative of every scan, on the network's grid, by the simulator chosen for it."""
     return every_scan(f"<scan>_space-MNI152_res-network_desc-{config['explain']['derivatives']}_{name}")
+
+
+def benchmark_settings():
+    """What the images of the configured benchmark are drawn by."""
+    cohort = config["cohort"]
+    shares = {} if cohort["source"] == "toy" else {name: cohort[name] for name in ("validation_share", "test_share")}
+    return cohort.get(cohort["source"], {}) | shares
+
+
+def compared(method):
+    """What of a method is compared with a benchmark's truth: the toy's is a change of intensity."""
+    return "change" if config["cohort"]["source"] == "toy" and method not in methods("saliency") else "maps"
+
+
+def true_changes():
+    """The true changes of intensity, where a benchmark knows them, for generators to be chosen by."""
+    return "<pack>/truth.npy" if config["cohort"]["source"] == "toy" else []
 
 
 def own_classifier_files():

@@ -52,6 +52,7 @@ rule explain_simulator:
         displacement="<results>/explain/{method}/seed-{seed}/displacement.npy",
         simulated="<results>/explain/{method}/seed-{seed}/simulated.npy",
         cycled="<results>/explain/{method}/seed-{seed}/cycled.npy",
+        change="<results>/explain/{method}/seed-{seed}/change.npy",
         logits="<results>/explain/{method}/seed-{seed}/logits.tsv",
         quality="<results>/explain/{method}/seed-{seed}/quality.tsv",
     log:
@@ -72,6 +73,42 @@ rule explain_simulator:
         threads=config["threads"],
     script:
         "../workflow_scripts/explain_simulator.py"
+
+
+rule explain_generator:
+    input:
+        images="<pack>/images.npy",
+        index="<pack>/index.tsv",
+        mask="<pack>/mask.npy",
+        classifier_weights=rules.train_classifier.output.weights,
+        classifier_architecture=rules.train_classifier.output.architecture,
+        weights=rules.train_generator.output.weights,
+        architecture=rules.train_generator.output.architecture,
+    output:
+        maps="<results>/explain/{method}/seed-{seed}/maps.npy",
+        displacement="<results>/explain/{method}/seed-{seed}/displacement.npy",
+        simulated="<results>/explain/{method}/seed-{seed}/simulated.npy",
+        change="<results>/explain/{method}/seed-{seed}/change.npy",
+        logits="<results>/explain/{method}/seed-{seed}/logits.tsv",
+        quality="<results>/explain/{method}/seed-{seed}/quality.tsv",
+    log:
+        "<logs>/explain_{method}_seed-{seed}.log",
+    wildcard_constraints:
+        method="|".join(methods("generator")),
+    cache: True
+    conda:
+        "../envs/explain.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=3000,
+    params:
+        code=digest("explain_generator"),
+        method_code=lambda wildcards: digest(f"counterwarp/explain/{wildcards.method}"),
+        roles="classifier, generator",
+        device=config["device"],
+        threads=config["threads"],
+    script:
+        "../workflow_scripts/explain_generator.py"
 
 
 rule export_maps:

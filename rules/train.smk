@@ -1,12 +1,14 @@
-from counterwarp.explain import methods
-
-
 rule train:
     input:
         expand("<results>/classifier/seed-{seed}/weights.safetensors", seed=config["seeds"]),
         expand(
             "<results>/simulator/{method}/seed-{seed}/weights.safetensors",
             method=[method for method in config["explain"]["methods"] if method in methods("simulator")],
+            seed=config["seeds"],
+        ),
+        expand(
+            "<results>/generator/{method}/seed-{seed}/weights.safetensors",
+            method=[method for method in config["explain"]["methods"] if method in methods("generator")],
             seed=config["seeds"],
         ),
     localrule: True
@@ -71,3 +73,30 @@ rule train_simulator:
         threads=config["threads"],
     script:
         "../workflow_scripts/train_simulator.py"
+
+
+rule train_generator:
+    input:
+        images="<pack>/images.npy",
+        index="<pack>/index.tsv",
+        truth=true_changes(),
+    output:
+        weights="<results>/generator/{method}/seed-{seed}/weights.safetensors",
+        architecture="<results>/generator/{method}/seed-{seed}/architecture.json",
+        history="<results>/generator/{method}/seed-{seed}/history.tsv",
+    log:
+        "<logs>/train_generator_{method}_seed-{seed}.log",
+    cache: True
+    conda:
+        "../envs/train.yaml"
+    threads: config["threads"]
+    resources:
+        mem_mb=3000,
+    params:
+        code=digest("train_generator"),
+        settings=config["adversarial"],
+        seed=lambda wildcards: int(wildcards.seed),
+        device=config["device"],
+        threads=config["threads"],
+    script:
+        "../workflow_scripts/train_generator.py"

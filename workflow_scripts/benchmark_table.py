@@ -14,11 +14,11 @@ def compare(inputs, outputs):
         (method, seed): (np.load(maps), pd.read_csv(logits, sep="\t"))
         for (method, seed), maps, logits in zip(params.jobs, inputs.maps, inputs.logits, strict=True)
     }
-    table = score(jobs, indices, truths)
+    table = score(jobs, indices, truths, params.groups)
     table.to_csv(outputs.methods, sep="\t", index=False)
     compare_order(table).to_csv(outputs.order, sep="\t", index=False)
     with open(outputs.patterns, "wb") as file:
-        np.savez(file, **group_patterns(jobs, indices, truths))
+        np.savez(file, **group_patterns(jobs, indices, truths, params.groups))
 
 
 cohort_step(snakemake, compare)

@@ -22,18 +22,7 @@ def explain(inputs, outputs):
     simulation = explainer.simulate(images, patients)
     simulation.maps.cpu()  # waits for a GPU
     log_speed(snakemake.wildcards.method, snakemake.wildcards.seed, len(images), start)
-    write_simulation(
-        simulation,
-        images,
-        pack.index,
-        inputs.mask,
-        outputs.maps,
-        outputs.displacement,
-        outputs.simulated,
-        outputs.cycled,
-        outputs.logits,
-        outputs.quality,
-    )
+    write_simulation(simulation, images, pack.index, inputs.mask, **vars(outputs))
 
 
 cohort_step(snakemake, explain)

@@ -156,17 +156,25 @@ def test_the_files_of_a_simulation(tmp_path):
     simulation = build("cycle", Linear(torch.ones(GRID)), Ball()).simulate(images, torch.tensor([0.0, 1.0]))
     index = pd.DataFrame({"row": [0, 1], "scan": ["sub-01", "sub-02"]})
     np.save(tmp_path / "mask.npy", ball(7).numpy())
-    names = ("maps.npy", "displacement.npy", "simulated.npy", "cycled.npy", "logits.tsv", "quality.tsv")
-    paths = [tmp_path / name for name in names]
-    write_simulation(simulation, images, index, tmp_path / "mask.npy", *paths)
-    assert np.load(paths[0]).dtype == np.float32
-    assert np.load(paths[1]).shape == (2, 3, *GRID)
-    logits, quality = (pd.read_csv(path, sep="\t") for path in paths[4:])
+    arrays = {name: tmp_path / f"{name}.npy" for name in ("maps", "displacement", "simulated", "change")}
+    tables = {name: tmp_path / f"{name}.tsv" for name in ("logits", "quality")}
+    files = arrays | tables
+    write_simulation(simulation, images, index, tmp_path / "mask.npy", **files, cycled=tmp_path / "cycled.npy")
+    assert np.load(arrays["maps"]).dtype == np.float32
+    assert np.load(arrays["displacement"]).shape == (2, 3, *GRID)
+    # A control's change is what the disease adds, a patient's what its removal takes.
+    added = simulation.simulated - images[:, 0]
+    np.testing.assert_allclose(np.load(arrays["change"]), torch.stack([added[0], -added[1]]), atol=1e-3)
+    logits, quality = (pd.read_csv(path, sep="\t") for path in tables.values())
     assert list(logits.columns) == ["row", "scan", "raw", "simulated", "cycled"]
     assert logits["raw"].tolist() == [images[0].sum().item(), images[1].sum().item()]
     assert quality["folding_share"].tolist() == [0, 0]
     error = (simulation.cycled[0] - images[0, 0])[ball(7)].square().mean().sqrt().item()
     assert quality["cycle_rmse"][0] == pytest.approx(error, rel=1e-4)
+    write_simulation(simulation, images, index, tmp_path / "mask.npy", **files)
+    logits, quality = (pd.read_csv(path, sep="\t") for path in tables.values())
+    # Without the way back nothing is said of it.
+    assert logits["cycled"].isna().all() and quality["cycle_rmse"].isna().all()
 
 
 def test_a_displacement_is_written_in_mm_along_the_world_s_axes(tmp_path):

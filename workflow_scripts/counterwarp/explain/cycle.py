@@ -18,6 +18,7 @@ class Simulation:
     Attributes:
         maps: (n, *grid), log of the tissue's volume change by the disease, expansion positive, in the scan's own frame;
             of a network that makes images, the change of intensity by the disease.
+        change: (n, *grid), the change of intensity by the disease.
         displacement: (n, axes, *grid), voxels, pull-back, from the simulated frame; zero where nothing is warped.
         simulated, cycled: (n, *grid), the images with the group changed, and changed back.
         folded: (n, *grid) bool, in the simulated frame.
@@ -25,6 +26,7 @@ class Simulation:
     """
 
     maps: Tensor
+    change: Tensor
     displacement: Tensor
     simulated: Tensor
     cycled: Tensor
@@ -58,8 +60,9 @@ class Cycle:
         cycled, _ = simulate(self.simulator, simulated, 1 - groups)
         # Injecting, the simulated change is the disease's; removing, it is that of recovery, its opposite.
         direction = torch.where(groups == 0, 1.0, -1.0).reshape(-1, *[1] * (images.dim() - 2))
+        intensity = direction * (simulated - images)[:, 0]
         if self.simulator.output == "image":
-            maps = direction * (simulated - images)[:, 0]
+            maps = intensity
             displacement = images.new_zeros(len(images), images.dim() - 2, *images.shape[2:])
             folded = torch.zeros_like(maps, dtype=torch.bool)
         else:
@@ -68,6 +71,7 @@ class Cycle:
             maps = to_source_frame(direction * change, displacement)
         return Simulation(
             maps=maps,
+            change=intensity,
             displacement=displacement,
             simulated=simulated[:, 0],
             cycled=cycled[:, 0],

@@ -19,33 +19,37 @@ def write_simulation(
     maps: str | Path,
     displacement: str | Path,
     simulated: str | Path,
-    cycled: str | Path,
+    change: str | Path,
     logits: str | Path,
     quality: str | Path,
+    cycled: str | Path | None = None,
 ) -> None:
-    """Write what a simulator made of all packed scans.
+    """Write what a simulator or a generator made of all packed scans.
 
     Args:
-        simulation: a `counterwarp.explain.cycle.Simulation` of n scans.
+        simulation: a `counterwarp.explain.cycle.Simulation` or `counterwarp.explain.defigan.Removal` of n scans.
         images: tensor (n, 1, *grid), the raw images.
         index: the pack's table, one row per scan.
         mask: .npy, bool, the brain on the grid.
-        maps, displacement, simulated, cycled: outputs .npy, float32 and thrice float16 (see `Simulation`).
+        maps, displacement, simulated, change: outputs .npy, float32 and thrice float16 (see `Simulation`).
         logits: output TSV: row, scan, raw, simulated, cycled.
         quality: output TSV: row, scan, folding_share, cycle_rmse (units of the images); both over the brain's voxels.
+        cycled: output .npy, float16; None of a generator, which knows no way back: what is of the way back is nan.
     """
     inside = np.load(mask)
     np.save(maps, simulation.maps.cpu().numpy())
-    np.save(displacement, simulation.displacement.cpu().numpy().astype(np.float16))
-    np.save(simulated, simulation.simulated.cpu().numpy().astype(np.float16))
-    np.save(cycled, simulation.cycled.cpu().numpy().astype(np.float16))
-    columns = {name: getattr(simulation, f"{name}_logit").cpu().numpy() for name in ("raw", "simulated", "cycled")}
+    arrays = {"displacement": displacement, "simulated": simulated, "change": change} | (
+        {"cycled": cycled} if cycled else {}
+    )
+    for name, path in arrays.items():
+        np.save(path, getattr(simulation, name).cpu().numpy().astype(np.float16))
+    columns = {name: getattr(simulation, f"{name}_logit").cpu().numpy() for name in ("raw", "simulated")}
+    columns["cycled"] = simulation.cycled_logit.cpu().numpy() if cycled else np.nan
     index[["row", "scan"]].assign(**columns).to_csv(logits, sep="\t", index=False)
-    error = (simulation.cycled.cpu() - images[:, 0].cpu()).numpy()[:, inside]
-    numbers = {
-        "folding_share": simulation.folded.cpu().numpy()[:, inside].mean(1),
-        "cycle_rmse": np.sqrt((error**2).mean(1)),
-    }
+    numbers = {"folding_share": simulation.folded.cpu().numpy()[:, inside].mean(1), "cycle_rmse": np.nan}
+    if cycled:
+        error = (simulation.cycled.cpu() - images[:, 0].cpu()).numpy()[:, inside]
+        numbers["cycle_rmse"] = np.sqrt((error**2).mean(1))
     index[["row", "scan"]].assign(**numbers).to_csv(quality, sep="\t", index=False)
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from counterwarp.figures.style import COLOURS, DIVERGING, GREY, figure
+from counterwarp.stats.benchmark import CEILING
 
 TITLES = {
     "truth": "truth",
@@ -15,6 +16,8 @@ TITLES = {
     "gradcam": "Grad-CAM",
     "guided_gradcam": "guided Grad-CAM",
     "occlusion": "occlusion",
+    "defigan": "DeFI-GAN",
+    "vagan": "VA-GAN",
 }
 
 
@@ -41,7 +44,7 @@ def benchmark_figure(
     _draw_magnitudes(histogram.subplots(), index)
     _draw_examples(examples, index, images, method)
     _draw_patterns(middle, names, patterns)
-    _draw_ncc(bottom.subplots(), methods, names[1:])
+    draw_ncc(bottom.subplots(), methods, names[1:])
     return drawn
 
 
@@ -81,18 +84,28 @@ def _draw_patterns(part, names: list[str], patterns: dict[str, np.ndarray]) -> N
     part.suptitle("Mean map over the test images of all seeds, from control to patient (own range)", fontsize=9)
 
 
-def _draw_ncc(axes, methods: pd.DataFrame, names: list[str]) -> None:
+def draw_ncc(axes, methods: pd.DataFrame, names: list[str]) -> None:
+    """Bars of the mean NCC of some methods over test images, with seeds, interval and, where it is known, ceiling.
+
+    Args:
+        methods: of `counterwarp.stats.benchmark.score`, seeds as text.
+        names: of the methods, in their order.
+    """
     chosen = methods[(methods["level"] == "subject") & (methods["metric"] == "ncc")]
     for place, name in enumerate(names):
         part = chosen[chosen["method"] == name]
         over = part[part["seed"] == "all"].iloc[0]
         seeds = part.loc[part["seed"] != "all", "mean"]
-        colour = "#0072B2" if name.startswith("cycle") else GREY
+        colour = "#0072B2" if name.startswith("cycle") or name == "defigan" else GREY
         axes.bar(place, over["mean"], color=colour, alpha=0.55, width=0.6)
         axes.plot(np.full(len(seeds), place), seeds, "o", color=colour, markersize=3.5)
         if np.isfinite(over["low"]):
             axes.vlines(place, over["low"], over["high"], color="black", linewidth=1.5)
         axes.text(place + 0.08, max(over["mean"], 0) + 0.02, f"{over['mean']:.2f}", va="bottom")
+    highest = chosen.loc[(chosen["method"] == CEILING) & (chosen["seed"] == "all"), "mean"]
+    for value in highest:
+        axes.axhline(value, color="black", linewidth=1, linestyle="--")
+        axes.text(len(names) - 0.5, value, f"ceiling {value:.2f}", ha="right", va="bottom")
     axes.axhline(0, color=GREY, linewidth=0.8)
     axes.set(ylim=(min(-0.2, chosen["mean"].min() - 0.1), 1.05), ylabel="NCC with the truth")
     axes.set_xticks(range(len(names)), [TITLES[name] for name in names])

@@ -1,5 +1,8 @@
 """How well each method finds the pattern of a 2-D benchmark, and whether the paper's order holds."""
 
+from collections.abc import Iterator, Sequence
+from itertools import combinations, product
+
 import numpy as np
 import pandas as pd
 from scipy.stats import t as student
@@ -8,25 +11,39 @@ from counterwarp.stats.methods import compare_logits, compare_maps, summarise
 from counterwarp.stats.ncc import ncc
 
 # Liu et al. 2021, Fig. 3h: conditional convolutions before two ordinary simulators before every saliency method.
-ORDER = (("cycle",), ("cycle_two_encoders",), ("backprop", "guided_backprop", "gradcam", "guided_gradcam"))
+# Bigolin Lanfredi et al. 2020, Table 1: a deformation before a change of intensity.
+ORDERS = (
+    (("cycle",), ("cycle_two_encoders",), ("backprop", "guided_backprop", "gradcam", "guided_gradcam")),
+    (("defigan",), ("vagan",)),
+)
+
+# The best that can be known of the truth.
+CEILING = "ceiling"
 
 Jobs = dict[tuple[str, int], tuple[np.ndarray, pd.DataFrame]]
 
 
-def score(jobs: Jobs, indices: dict[int, pd.DataFrame], truths: dict[int, np.ndarray]) -> pd.DataFrame:
+def score(
+    jobs: Jobs,
+    indices: dict[int, pd.DataFrame],
+    truths: dict[int, np.ndarray],
+    groups: Sequence[str] = ("control", "patient"),
+) -> pd.DataFrame:
     """The table of methods, from the test images of every seed.
 
     Args:
         jobs: (method, seed) -> maps (n, *grid) and logits (row, scan, raw, simulated, cycled; empty for saliency).
         indices: seed -> row, scan, group, split of the images.
         truths: seed -> true maps (n, *grid).
+        groups: whose images count; some methods go from patient to control only.
 
     Returns:
-        As of `counterwarp.stats.methods.summarise`, with low and high: the 95 % interval of a mean over seeds.
+        As of `counterwarp.stats.methods.summarise`, with low and high: the 95 % interval of a mean over seeds. Where
+        the indices have a column `ceiling`, its mean is the NCC of a method CEILING.
     """
-    images, groups = [], []
+    images, patterns = [], []
     for (method, seed), (maps, logits) in jobs.items():
-        tested = _tested(indices[seed])
+        tested = _tested(indices[seed], groups)
         name = {"method": method, "seed": seed}
         table = compare_maps(maps, truths[seed], np.ones(maps.shape[1:], bool), list(tested["row"]))
         if len(logits):
@@ -34,8 +51,12 @@ def score(jobs: Jobs, indices: dict[int, pd.DataFrame], truths: dict[int, np.nda
             table = table.merge(compare_logits(seen, seen["group"].eq("patient").to_numpy()), on="row")
         images.append(table.assign(**name))
         pattern, true = (values[tested["row"]].mean(0) for values in (maps, truths[seed]))
-        groups.append({**name, "metric": "ncc", "value": ncc(pattern, true), "n": len(tested)})
-    table = summarise(pd.concat(images, ignore_index=True), pd.DataFrame(groups))
+        patterns.append({**name, "metric": "ncc", "value": ncc(pattern, true), "n": len(tested)})
+    for seed, index in indices.items():
+        if "ceiling" in index:
+            highest = _tested(index, groups)[["row", "ceiling"]].rename(columns={"ceiling": "ncc"})
+            images.append(highest.assign(method=CEILING, seed=seed))
+    table = summarise(pd.concat(images, ignore_index=True), pd.DataFrame(patterns))
     half = [interval_half_width(row.sd, row.n) if row.seed == "all" else np.nan for row in table.itertuples()]
     return table.assign(low=table["mean"] - half, high=table["mean"] + half)
 
@@ -58,12 +79,17 @@ def compare_order(table: pd.DataFrame) -> pd.DataFrame:
     chosen = table[(table["level"] == "subject") & (table["metric"] == "ncc") & (table["seed"] != "all")]
     values = chosen.pivot(index="seed", columns="method", values="mean")
     rows = []
-    for place, ahead in enumerate(ORDER):
-        for better in ahead:
-            for worse in (method for behind in ORDER[place + 1 :] for method in behind):
-                if better in values and worse in values:
-                    rows.append({"better": better, "worse": worse, **_difference(values[better] - values[worse])})
+    for better, worse in _in_order():
+        if better in values and worse in values:
+            rows.append({"better": better, "worse": worse, **_difference(values[better] - values[worse])})
     return pd.DataFrame(rows, columns=["better", "worse", "difference", "low", "high", "seeds", "verdict"])
+
+
+def _in_order() -> Iterator[tuple[str, str]]:
+    """Every pair of methods of which a paper puts the first before the second."""
+    for order in ORDERS:
+        for ahead, behind in combinations(order, 2):
+            yield from product(ahead, behind)
 
 
 def _difference(differences: pd.Series) -> dict:
@@ -74,15 +100,18 @@ def _difference(differences: pd.Series) -> dict:
 
 
 def group_patterns(
-    jobs: Jobs, indices: dict[int, pd.DataFrame], truths: dict[int, np.ndarray]
+    jobs: Jobs,
+    indices: dict[int, pd.DataFrame],
+    truths: dict[int, np.ndarray],
+    groups: Sequence[str] = ("control", "patient"),
 ) -> dict[str, np.ndarray]:
-    """Method -> its mean map over the test images of all seeds, (*grid), and "truth" likewise."""
+    """Method -> its mean map over the test images of all seeds, (*grid), and "truth" likewise; as `score`."""
     patterns: dict[str, list] = {}
     for (method, seed), (maps, _) in jobs.items():
-        patterns.setdefault(method, []).append(maps[_tested(indices[seed])["row"]].mean(0))
-    patterns["truth"] = [truths[seed][_tested(index)["row"]].mean(0) for seed, index in indices.items()]
+        patterns.setdefault(method, []).append(maps[_tested(indices[seed], groups)["row"]].mean(0))
+    patterns["truth"] = [truths[seed][_tested(index, groups)["row"]].mean(0) for seed, index in indices.items()]
     return {name: np.mean(of_seeds, axis=0) for name, of_seeds in patterns.items()}
 
 
-def _tested(index: pd.DataFrame) -> pd.DataFrame:
-    return index[index["split"] == "test"]
+def _tested(index: pd.DataFrame, groups: Sequence[str]) -> pd.DataFrame:
+    return index[(index["split"] == "test") & index["group"].isin(groups)]

@@ -110,6 +110,18 @@ class Pairs:
     subject: np.ndarray
 
 
+def true_pairs(pack: Pack, truth: str) -> Pairs:
+    """The validation patients of a benchmark, as if each had been seen before the disease.
+
+    Args:
+        pack: of the benchmark.
+        truth: .npy, (n, *grid), the true change of intensity by the disease in each image of the pack.
+    """
+    rows = pack.rows("validation", "patient")
+    change = -np.load(truth, mmap_mode="r")[rows]
+    return Pairs(rows, change, np.ones(change.shape, bool), pack.index["subject"].to_numpy()[rows])
+
+
 class DivergedError(CounterwarpError):
     """A training that cannot go on; `network` is the best generator before (None for none), `history` its report."""
 

@@ -1,0 +1,28 @@
+GENERATORS = [method for method in config["explain"]["methods"] if method in methods("generator")]
+
+
+rule training_figure:
+    input:
+        histories=[
+            f"<results>/generator/{method}/seed-{seed}/history.tsv"
+            for method in GENERATORS
+            for seed in config["seeds"]
+        ],
+    output:
+        png=report(
+            "<results>/figures/training.png",
+            caption="../report/training.rst",
+            category="5 Simulation",
+            labels={"shown": "figure: training of the generators"},
+        ),
+        pdf="<results>/figures/training.pdf",
+    log:
+        "<logs>/training_figure.log",
+    cache: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=digest("training_figure"),
+        methods=[method for method in GENERATORS for _ in config["seeds"]],
+    script:
+        "../workflow_scripts/training_figure.py"

@@ -1,0 +1,28 @@
+"""Train the generator that takes the disease out of patients' images, against a critic."""
+
+from pathlib import Path
+
+from counterwarp.networks import files
+from counterwarp.networks.device import prepare
+from counterwarp.training.adversarial import train_generator, true_pairs
+from counterwarp.training.pack import read_pack
+from counterwarp.workflow import cohort_step
+
+# Beside the outputs but none of them: Snakemake deletes the outputs of a job that dies.
+RESUME = Path(snakemake.output.weights).with_name("resume.pt")
+
+
+def train(inputs, outputs):
+    params, method = snakemake.params, snakemake.wildcards.method
+    device = prepare(params.device, params.threads, params.seed)
+    pack = read_pack(inputs.images, inputs.index)
+    of_method = {name: params.settings[name][method] for name in ("output_scale", "regulariser_weight")}
+    origin = {"code": params.code, "seed": params.seed, "threads": params.threads}
+    pairs = true_pairs(pack, inputs.truth) if inputs.truth else None
+    network, history = train_generator(pack, params.settings | of_method, device, RESUME, origin, method, pairs)
+    files.save(network, outputs.weights, outputs.architecture)
+    history.to_csv(outputs.history, sep="\t", index=False)
+
+
+cohort_step(snakemake, train)
+RESUME.unlink(missing_ok=True)
