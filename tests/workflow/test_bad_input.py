@@ -101,7 +101,7 @@ def test_an_atlas_is_fetched_once_for_all_projects(workflow, tmp_path, monkeypat
     shutil.rmtree(folder)
     shutil.rmtree(workflow.folder / "results")
     shutil.rmtree(workflow.folder / ".snakemake")
-    assert "fetch" not in workflow.run("--", brain, configfiles=files)
+    assert "rule fetch" not in workflow.run("--", brain, configfiles=files)
 
 
 def head(value=1.0, shape=(33, 40, 36)):
