@@ -9,10 +9,6 @@ rule templates:
         phantom="<template>/phantom.npz",
         head="<template>/head_T1w.nii.gz",
         head_mask="<template>/head_mask.nii.gz",
-        brain="<template>/brain_T1w.nii.gz",
-        brain_mask="<template>/brain_mask.nii.gz",
-        labels="<template>/parcellation.nii.gz",
-        label_table="<template>/parcellation.tsv",
     log:
         "<logs>/templates.log",
     cache: True
@@ -21,7 +17,6 @@ rule templates:
     params:
         code=digest("templates"),
         regions=config["cohort"]["demo"]["regions"] if TRUTH_KNOWN else {},
-        resolution_mm=config["preprocess"]["resolution_mm"],
     script:
         "../workflow_scripts/templates.py"
 

@@ -9,11 +9,14 @@ from counterwarp.cohorts.table import check_averaged, read, write_if_changed
 from counterwarp.config import check_config
 from counterwarp.errors import ConfigError
 from counterwarp.explain import methods
+from counterwarp.resources import RESOURCES, check_resource, kept_folder, places
 from counterwarp.workflow.digest import digest
 
 TRUTH_KNOWN = config["cohort"]["source"] == "demo"
 # A benchmark draws its images anew for every seed; a cohort is one and the same for all.
 IS_BENCHMARK = config["cohort"]["source"] in ("gaussians", "toy")
+
+SPACE = str(config["atlas"]).upper()
 
 
 pathvars:
@@ -22,6 +25,8 @@ pathvars:
     pack="<results>/pack/seed-{seed}" if IS_BENCHMARK else "<results>/pack",
     template="<results>/cohort/template",
     bids="<results>/cohort/bids/{folder}/anat/{scan}",
+    fetched=kept_folder(),
+    space=SPACE,
     truth="<results>/cohort/bids/derivatives/truth/{folder}/anat/{scan}",
     scan="<results>/derivatives/{folder}/anat/{scan}",
     work="<results>/work/{folder}/{scan}",
@@ -35,6 +40,11 @@ wildcard_constraints:
     seed="[0-9]+(-shuffled)?",
 
 
+def own_folder():
+    """The user's own copy of the atlas; empty where there is none."""
+    return config["resources"].get(config["atlas"], "")
+
+
 def index_cohort():
     """The table of scans: made by the main process, read by its jobs."""
     results = Path(workflow.pathvars.apply("<results>/cohort"))
@@ -44,6 +54,7 @@ def index_cohort():
         check_config(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
         if IS_BENCHMARK:
             return NO_SCANS
+        check_resource(config["atlas"], own_folder())
         scans = index(config["cohort"], str(results / "bids"), config["roi"]["covariates"])
         check_averaged(scans, config["group"]["split"], config["roi"]["covariates"])
     except ConfigError as error:
@@ -97,7 +108,7 @@ def cohort_files(wildcards):
 
 def exported(name):
     """A derivative of every scan, on the network's grid, by the simulator chosen for it."""
-    return every_scan(f"<scan>_space-MNI152_res-network_desc-{config['explain']['derivatives']}_{name}")
+    return every_scan(f"<scan>_space-<space>_res-network_desc-{config['explain']['derivatives']}_{name}")
 
 
 def benchmark_settings():

@@ -52,10 +52,10 @@ rule methods_table:
 rule failures_table:
     input:
         last=[
-            *every_scan("<scan>_space-MNI152_res-network_desc-normalised_T1w.nii.gz"),
+            *every_scan("<scan>_space-<space>_res-network_desc-normalised_T1w.nii.gz"),
             *every_scan("<work>_qc.json"),
-            *every_scan("<scan>_from-MNI152_to-affine_mode-image_xfm.nii.gz", baseline=True),
-            *every_scan("<scan>_space-MNI152_label-GM_probseg.nii.gz", baseline=True),
+            *every_scan("<scan>_from-<space>_to-affine_mode-image_xfm.nii.gz", baseline=True),
+            *every_scan("<scan>_space-<space>_label-GM_probseg.nii.gz", baseline=True),
         ],
     output:
         failures="<results>/tables/failures.tsv",

@@ -115,7 +115,7 @@ rule export_maps:
     input:
         index="<pack>/index.tsv",
         affine="<pack>/affine.json",
-        images=every_scan("<scan>_space-MNI152_res-network_desc-normalised_T1w.nii.gz"),
+        images=every_scan("<scan>_space-<space>_res-network_desc-normalised_T1w.nii.gz"),
         image=f"<results>/explain/{config['explain']['derivatives']}/seed-{config['seeds'][0]}/simulated.npy",
         displacement=f"<results>/explain/{config['explain']['derivatives']}/seed-{config['seeds'][0]}/displacement.npy",
         log_jacobian=f"<results>/explain/{config['explain']['derivatives']}/seed-{config['seeds'][0]}/maps.npy",
@@ -134,6 +134,7 @@ rule export_maps:
         mem_mb=1000,
     params:
         code=digest("export_maps"),
+        space=SPACE,
         scans=list(SCANS.scan),
         method=config["explain"]["derivatives"],
         roles="image, displacement, log_jacobian",

@@ -19,10 +19,10 @@ rule syn:
         image=rules.register.output.image,
         template="<template>/brain_T1w.nii.gz",
     output:
-        warp="<scan>_from-affine_to-MNI152_mode-image_xfm.nii.gz",
-        warp_sidecar="<scan>_from-affine_to-MNI152_mode-image_xfm.json",
-        inverse="<scan>_from-MNI152_to-affine_mode-image_xfm.nii.gz",
-        inverse_sidecar="<scan>_from-MNI152_to-affine_mode-image_xfm.json",
+        warp="<scan>_from-affine_to-<space>_mode-image_xfm.nii.gz",
+        warp_sidecar="<scan>_from-affine_to-<space>_mode-image_xfm.json",
+        inverse="<scan>_from-<space>_to-affine_mode-image_xfm.nii.gz",
+        inverse_sidecar="<scan>_from-<space>_to-affine_mode-image_xfm.json",
     log:
         "<scanlog>_syn.log",
     cache: True
@@ -33,6 +33,7 @@ rule syn:
     params:
         code=digest("syn"),
         roles="fixed: template, moving: image",
+        space=SPACE,
         seed=config["preprocess"]["seed"],
     script:
         "../workflow_scripts/syn.py"
@@ -43,7 +44,7 @@ rule group_map:
         maps="<results>/explain/{method}/seed-{seed}/maps.npy",
         index=rules.pack.output.index,
         affine=rules.pack.output.affine,
-        warps=every_scan("<scan>_from-affine_to-MNI152_mode-image_xfm.nii.gz", **AVERAGED),
+        warps=every_scan("<scan>_from-affine_to-<space>_mode-image_xfm.nii.gz", **AVERAGED),
         template_mask="<template>/brain_mask.nii.gz",
     output:
         image="<results>/group/{method}/seed-{seed}/logjacobian.nii.gz",
@@ -54,6 +55,7 @@ rule group_map:
         "../envs/group.yaml"
     params:
         code=digest("group_map"),
+        space=SPACE,
         scans=every_scan("{scan}", **AVERAGED),
     script:
         "../workflow_scripts/group_map.py"

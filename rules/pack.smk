@@ -1,7 +1,7 @@
 rule pack:
     input:
         labels="<results>/cohort/labels.tsv",
-        images=every_scan("<scan>_space-MNI152_res-network_desc-normalised_T1w.nii.gz"),
+        images=every_scan("<scan>_space-<space>_res-network_desc-normalised_T1w.nii.gz"),
         template_mask="<template>/brain_mask.nii.gz",
     output:
         images="<results>/pack/images.npy",
@@ -27,7 +27,7 @@ rule pack_truth:
         index=rules.pack.output.index,
         affine=rules.pack.output.affine,
         maps=every_scan("<truth>_desc-disease_logjacobian.nii.gz"),
-        transforms=every_scan("<scan>_from-T1w_to-MNI152_mode-image_xfm.json"),
+        transforms=every_scan("<scan>_from-T1w_to-<space>_mode-image_xfm.json"),
     output:
         truth="<results>/pack/truth.npy",
     log:

@@ -1,3 +1,6 @@
+include: "resources.smk"
+
+
 rule derivatives_description:
     output:
         description="<results>/derivatives/dataset_description.json",
@@ -13,7 +16,7 @@ rule derivatives_description:
 
 rule preprocess:
     input:
-        every_scan("<scan>_space-MNI152_res-network_desc-normalised_T1w.nii.gz"),
+        every_scan("<scan>_space-<space>_res-network_desc-normalised_T1w.nii.gz"),
         every_scan("<scan>_qc.png"),
         rules.derivatives_description.output,
     localrule: True
@@ -87,12 +90,12 @@ rule register:
         mask=rules.strip.output.mask,
         template="<template>/brain_T1w.nii.gz",
     output:
-        transform="<scan>_from-T1w_to-MNI152_mode-image_xfm.mat",
-        transform_sidecar="<scan>_from-T1w_to-MNI152_mode-image_xfm.json",
-        image="<scan>_space-MNI152_desc-preproc_T1w.nii.gz",
-        image_sidecar="<scan>_space-MNI152_desc-preproc_T1w.json",
-        mask="<scan>_space-MNI152_desc-brain_mask.nii.gz",
-        mask_sidecar="<scan>_space-MNI152_desc-brain_mask.json",
+        transform="<scan>_from-T1w_to-<space>_mode-image_xfm.mat",
+        transform_sidecar="<scan>_from-T1w_to-<space>_mode-image_xfm.json",
+        image="<scan>_space-<space>_desc-preproc_T1w.nii.gz",
+        image_sidecar="<scan>_space-<space>_desc-preproc_T1w.json",
+        mask="<scan>_space-<space>_desc-brain_mask.nii.gz",
+        mask_sidecar="<scan>_space-<space>_desc-brain_mask.json",
     log:
         "<scanlog>_register.log",
     cache: True
@@ -103,6 +106,7 @@ rule register:
     params:
         code=digest("register"),
         roles="fixed: template, moving: image",
+        space=SPACE,
         seed=config["preprocess"]["seed"],
     script:
         "../workflow_scripts/register.py"
@@ -114,8 +118,8 @@ rule normalise:
         mask=rules.register.output.mask,
         template_mask="<template>/brain_mask.nii.gz",
     output:
-        image="<scan>_space-MNI152_res-network_desc-normalised_T1w.nii.gz",
-        sidecar="<scan>_space-MNI152_res-network_desc-normalised_T1w.json",
+        image="<scan>_space-<space>_res-network_desc-normalised_T1w.nii.gz",
+        sidecar="<scan>_space-<space>_res-network_desc-normalised_T1w.json",
     log:
         "<scanlog>_normalise.log",
     cache: True
@@ -126,6 +130,7 @@ rule normalise:
     params:
         code=digest("normalise"),
         roles="scan: image and mask, grid: template_mask",
+        space=SPACE,
         network_shape=config["preprocess"]["network_shape"],
         network_voxel_mm=config["preprocess"]["network_voxel_mm"],
     script:
@@ -142,7 +147,8 @@ rule qc:
         template="<template>/brain_T1w.nii.gz",
         template_mask="<template>/brain_mask.nii.gz",
         true_mask="<truth>_desc-brain_mask.nii.gz" if TRUTH_KNOWN else [],
-        truth="<truth>_truth.json" if TRUTH_KNOWN else [],
+        # The true pose leads to MNI152.
+        truth="<truth>_truth.json" if TRUTH_KNOWN and SPACE == "MNI152" else [],
     output:
         figure="<scan>_qc.png",
         numbers="<work>_qc.json",

@@ -4,37 +4,18 @@ rule roi:
     localrule: True
 
 
-rule tissue_priors:
-    input:
-        template_mask="<template>/brain_mask.nii.gz",
-    output:
-        CSF="<template>/label-CSF_probseg.nii.gz",
-        GM="<template>/label-GM_probseg.nii.gz",
-        WM="<template>/label-WM_probseg.nii.gz",
-    log:
-        "<logs>/tissue_priors.log",
-    cache: True
-    conda:
-        "../envs/roi.yaml"
-    params:
-        code=digest("tissue_priors"),
-        resolution_mm=config["preprocess"]["resolution_mm"],
-    script:
-        "../workflow_scripts/tissue_priors.py"
-
-
 rule segment:
     input:
         image=rules.register.output.image,
         mask=rules.register.output.mask,
         inverse=rules.syn.output.inverse,
-        prior_CSF=rules.tissue_priors.output.CSF,
-        prior_GM=rules.tissue_priors.output.GM,
-        prior_WM=rules.tissue_priors.output.WM,
+        prior_CSF=rules.atlas.output.CSF,
+        prior_GM=rules.atlas.output.GM,
+        prior_WM=rules.atlas.output.WM,
     output:
-        CSF="<scan>_space-MNI152_label-CSF_probseg.nii.gz",
-        GM="<scan>_space-MNI152_label-GM_probseg.nii.gz",
-        WM="<scan>_space-MNI152_label-WM_probseg.nii.gz",
+        CSF="<scan>_space-<space>_label-CSF_probseg.nii.gz",
+        GM="<scan>_space-<space>_label-GM_probseg.nii.gz",
+        WM="<scan>_space-<space>_label-WM_probseg.nii.gz",
     log:
         "<scanlog>_segment.log",
     cache: True
@@ -44,6 +25,7 @@ rule segment:
         "../envs/roi.yaml"
     params:
         code=digest("segment"),
+        space=SPACE,
         roles="segmented: image, inside: mask, guided by: the priors",
     script:
         "../workflow_scripts/segment.py"
@@ -51,9 +33,9 @@ rule segment:
 
 rule region_volumes:
     input:
-        inverses=every_scan("<scan>_from-MNI152_to-affine_mode-image_xfm.nii.gz", baseline=True),
-        grey=every_scan("<scan>_space-MNI152_label-GM_probseg.nii.gz", baseline=True),
-        csf=every_scan("<scan>_space-MNI152_label-CSF_probseg.nii.gz", baseline=True),
+        inverses=every_scan("<scan>_from-<space>_to-affine_mode-image_xfm.nii.gz", baseline=True),
+        grey=every_scan("<scan>_space-<space>_label-GM_probseg.nii.gz", baseline=True),
+        csf=every_scan("<scan>_space-<space>_label-CSF_probseg.nii.gz", baseline=True),
         labels="<template>/parcellation.nii.gz",
         label_table="<template>/parcellation.tsv",
     output:
@@ -110,6 +92,7 @@ rule regions_figure:
         "../envs/report.yaml"
     params:
         code=digest("regions_figure"),
+        space=SPACE,
         covariates=config["roi"]["covariates"],
     script:
         "../workflow_scripts/regions_figure.py"

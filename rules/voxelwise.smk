@@ -24,6 +24,7 @@ rule voxelwise:
     threads: config["threads"]
     params:
         code=digest("voxelwise"),
+        space=SPACE,
         scans=every_scan("{scan}", **AVERAGED),
         covariates=config["roi"]["covariates"],
         tested="mean",
@@ -49,6 +50,7 @@ use rule voxelwise as voxelwise_tbm with:
         "<logs>/voxelwise_tbm.log",
     params:
         code=digest("voxelwise"),
+        space=SPACE,
         scans=every_scan("{scan}", **AVERAGED),
         covariates=config["roi"]["covariates"],
         tested="group",

@@ -18,7 +18,8 @@ def export(inputs, outputs):
             for path in [path for pair in places[scan].values() for path in pair]:
                 shutil.copy(sources[scan], path)
     arrays = {name: getattr(inputs, name) for name in NAMES}
-    export_scans(inputs.index, inputs.affine, arrays, sources, places, snakemake.params.method)
+    params = snakemake.params
+    export_scans(inputs.index, inputs.affine, arrays, sources, places, params.method, params.space)
 
 
 cohort_step(snakemake, export)

@@ -17,6 +17,7 @@ def average(inputs, outputs):
         read_sidecar(inputs.affine),
         inputs.template_mask,
         outputs.image,
+        snakemake.params.space,
     )
 
 

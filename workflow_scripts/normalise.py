@@ -13,5 +13,6 @@ scan_step(
         outputs.sidecar,
         snakemake.params.network_shape,
         snakemake.params.network_voxel_mm,
+        snakemake.params.space,
     ),
 )

@@ -8,7 +8,8 @@ from counterwarp.workflow import cohort_step
 
 def draw(inputs, outputs):
     adjusted, regions = pd.read_csv(inputs.adjusted, sep="\t"), pd.read_csv(inputs.regions, sep="\t")
-    save(regions_figure(adjusted, regions, snakemake.params.covariates), outputs.png, outputs.pdf)
+    params = snakemake.params
+    save(regions_figure(adjusted, regions, params.covariates, params.space), outputs.png, outputs.pdf)
 
 
 cohort_step(snakemake, draw)

@@ -1,4 +1,4 @@
-"""Register one brain to MNI152 by an affine, and bring it there."""
+"""Register one brain to the template by an affine, and bring it there."""
 
 from counterwarp.imaging.register import register
 from counterwarp.workflow import scan_step
@@ -16,5 +16,6 @@ scan_step(
         outputs.mask,
         outputs.mask_sidecar,
         snakemake.params.seed,
+        snakemake.params.space,
     ),
 )

@@ -2,6 +2,7 @@
 
 import pandas as pd
 from counterwarp.cohorts.table import read
+from counterwarp.imaging.regions import labels_of
 from counterwarp.stats.glm import fit_regions
 from counterwarp.workflow import cohort_step
 
@@ -9,8 +10,9 @@ from counterwarp.workflow import cohort_step
 def compare(inputs, outputs):
     scans = read(inputs.scans)
     volumes = pd.read_csv(inputs.volumes, sep="\t")
-    regions, adjusted = fit_regions(volumes, scans[scans["baseline"]], snakemake.params.covariates)
     known = pd.read_csv(inputs.label_table, sep="\t").set_index("name")
+    merged = known.index[known["index"].map(labels_of).str.len() > 1]
+    regions, adjusted = fit_regions(volumes, scans[scans["baseline"]], snakemake.params.covariates, merged)
     regions.insert(2, "affected", regions["region"].map(known["affected"]) if "affected" in known else float("nan"))
     regions.to_csv(outputs.regions, sep="\t", index=False)
     adjusted.to_csv(outputs.adjusted, sep="\t", index=False)

@@ -11,5 +11,6 @@ scan_step(
         inputs.inverse,
         {tissue: getattr(inputs, f"prior_{tissue}") for tissue in TISSUES},
         {tissue: getattr(outputs, tissue) for tissue in TISSUES},
+        snakemake.params.space,
     ),
 )

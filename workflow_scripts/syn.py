@@ -13,5 +13,6 @@ scan_step(
         outputs.warp_sidecar,
         outputs.inverse_sidecar,
         snakemake.params.seed,
+        snakemake.params.space,
     ),
 )

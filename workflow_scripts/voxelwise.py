@@ -24,9 +24,9 @@ def test(inputs, outputs):
     found = infer(
         maps, scans, params.covariates, params.tested, params.permutations, params.seed, jobs=snakemake.threads
     )
-    write_voxels(found.effect, mask, outputs.effect)
-    write_voxels(found.t, mask, outputs.t)
-    write_voxels(-np.log10(found.p), mask, outputs.logp)
+    write_voxels(found.effect, mask, outputs.effect, snakemake.params.space)
+    write_voxels(found.t, mask, outputs.t, snakemake.params.space)
+    write_voxels(-np.log10(found.p), mask, outputs.logp, snakemake.params.space)
 
 
 cohort_step(snakemake, test)

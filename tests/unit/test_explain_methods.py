@@ -182,12 +182,14 @@ def test_a_displacement_is_written_in_mm_along_the_world_s_axes(tmp_path):
     affine = np.array([[-2.0, 0, 0, 5], [0, 0, 3, 6], [0, 4, 0, 7], [0, 0, 0, 1]])
     voxels = np.zeros((3, 4, 5, 6))
     voxels[:, 1, 2, 3] = [1, 10, 100]
-    write_displacement(voxels, affine, tmp_path / "d.nii.gz")
+    write_displacement(voxels, affine, tmp_path / "d.nii.gz", "SRI24")
     image = nib.load(tmp_path / "d.nii.gz")
     assert image.shape == (4, 5, 6, 1, 3)
     assert image.header.get_intent()[0] == "vector"
     assert image.get_fdata()[1, 2, 3, 0].tolist() == [-2, 300, 40]
     assert np.array_equal(image.affine, affine)
+    # A template that NIfTI has no code for.
+    assert image.header["sform_code"] == image.header["qform_code"] == 5
 
 
 def test_each_packed_scan_gets_its_row_and_side_cars(tmp_path):
@@ -203,11 +205,12 @@ def test_each_packed_scan_gets_its_row_and_side_cars(tmp_path):
         for scan in ("sub-01", "sub-02", "sub-03")
     }
     sources = {scan: f"{scan}.nii.gz" for scan in outputs}
-    export_scans(tmp_path / "index.tsv", tmp_path / "affine.json", arrays, sources, outputs, "cycle")
+    export_scans(tmp_path / "index.tsv", tmp_path / "affine.json", arrays, sources, outputs, "cycle", "SRI24")
     assert nib.load(outputs["sub-03"]["log_jacobian"][0]).get_fdata().max() == 2
     assert nib.load(outputs["sub-03"]["displacement"][0]).get_fdata().max() == 10
     assert not (tmp_path / "sub-02_image.nii.gz").exists()
     facts = json.loads((tmp_path / "sub-01_log_jacobian.json").read_text())
     assert facts["Sources"] == ["sub-01.nii.gz"]
     assert "expansion is positive" in facts["Units"]
-    assert {"Space", "Direction", "SoftwareVersions"} <= set(facts)
+    assert facts["Space"] == "SRI24"
+    assert {"Direction", "SoftwareVersions"} <= set(facts)

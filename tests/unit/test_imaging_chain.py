@@ -7,16 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from counterwarp.cohorts.demo import ScanSettings, write_phantom, write_scan, write_templates
+from counterwarp.cohorts.demo import ScanSettings, write_head, write_phantom, write_scan
+from counterwarp.imaging.atlas import mni152, write_atlas
 from counterwarp.imaging.io import Volume, read_sidecar, read_volume
 from counterwarp.imaging.normalise import normalise
 from counterwarp.imaging.qc import correlation, dice, landmark_error, measure, same_order
-from counterwarp.imaging.segment import TISSUES, carried_priors, write_priors
+from counterwarp.imaging.segment import TISSUES, carried_priors
 from counterwarp.imaging.warp import Field, carry, read_field
 
 CODE = Path(__file__).parents[2] / "workflow_scripts"
 REGIONS = {"lateral_ventricle": 0.9, "hippocampus": -0.45}
-TEMPLATES = ["head_T1w", "head_mask", "brain_T1w", "brain_mask", "parcellation"]
+TEMPLATES = {"brain": "brain_T1w", "brain_mask": "brain_mask", "labels": "parcellation"} | {t: t for t in TISSUES}
 # A process of its own, as in the workflow: nothing that another test has started can help or harm.
 CHAIN = """
 import sys
@@ -34,15 +35,14 @@ correct_bias(to + "conform.nii.gz", to + "n4.nii.gz", True)
 strip(to + "n4.nii.gz", source + "head_T1w.nii.gz", source + "head_mask.nii.gz", *at("mask.nii.gz", "mask.json"), 1)
 register(
     *at("n4.nii.gz", "mask.nii.gz"), source + "brain_T1w.nii.gz",
-    *at("x.mat", "x.json", "preproc.nii.gz", "preproc.json", "moved.nii.gz", "moved.json"), 1,
+    *at("x.mat", "x.json", "preproc.nii.gz", "preproc.json", "moved.nii.gz", "moved.json"), 1, "MNI152",
 )
 register_nonlinear(
     to + "preproc.nii.gz", source + "brain_T1w.nii.gz",
-    *at("warp.nii.gz", "inverse.nii.gz", "warp.json", "inverse.json"), 1,
+    *at("warp.nii.gz", "inverse.nii.gz", "warp.json", "inverse.json"), 1, "MNI152",
 )
-tissues = ("CSF", "GM", "WM")
-priors = {t: source + t + ".nii.gz" for t in tissues}
-segment(*at("preproc.nii.gz", "moved.nii.gz", "inverse.nii.gz"), priors, {t: to + t + ".nii.gz" for t in tissues})
+priors, found = ({t: folder + t + ".nii.gz" for t in ("CSF", "GM", "WM")} for folder in (source, to))
+segment(*at("preproc.nii.gz", "moved.nii.gz", "inverse.nii.gz"), priors, found, "MNI152")
 """
 
 
@@ -60,9 +60,9 @@ def source(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("head") / "source"
     folder.mkdir()
     write_phantom(REGIONS, str(folder / "phantom.npz"))
-    images = [str(folder / f"{name}.nii.gz") for name in TEMPLATES]
-    write_templates(4.0, REGIONS, *images, str(folder / "parcellation.tsv"))
-    write_priors(str(folder / "brain_mask.nii.gz"), 4.0, {t: str(folder / f"{t}.nii.gz") for t in TISSUES})
+    write_head(str(folder / "head_T1w.nii.gz"), str(folder / "head_mask.nii.gz"))
+    outputs = {output: str(folder / f"{name}.nii.gz") for output, name in TEMPLATES.items()}
+    write_atlas(mni152(4.0, REGIONS), "MNI152", outputs | {"label_table": str(folder / "parcellation.tsv")})
     settings = ScanSettings(5, "001", "1", 70.0, "F", 1, 0.0, 1.0, 0.1, 4.0, 3.0, 0.02)
     files = [str(folder / name) for name in ("scan.nii.gz", "logjacobian.nii.gz", "true_mask.nii.gz", "truth.json")]
     write_scan(settings, str(folder / "phantom.npz"), *files)
@@ -154,12 +154,15 @@ def test_carried_priors_follow_the_field_and_none_is_zero():
 def test_the_preprocessed_scan_fits_the_network_and_its_quality_is_measured(source, done, tmp_path):
     outputs = [str(tmp_path / name) for name in ("n.nii.gz", "n.json")]
     paths = [done / "preproc.nii.gz", done / "moved.nii.gz", source / "brain_mask.nii.gz"]
-    normalise(*map(str, paths), *outputs, [32, 40, 32], 5.0)
+    normalise(*map(str, paths), *outputs, [32, 40, 32], 5.0, "MNI152")
     assert np.isfinite(read_volume(outputs[0]).data).all()
     files = [done / "mask.nii.gz", done / "x.json", done / "preproc.nii.gz"]
     files += [source / "brain_T1w.nii.gz", source / "brain_mask.nii.gz", done / "conform.json"]
     numbers = measure(*map(str, files))
     assert numbers["mask_dice"] is None
+    # In another template's space the true mask still holds, the true pose does not.
+    numbers = measure(*map(str, files), str(source / "true_mask.nii.gz"))
+    assert numbers["mask_dice"] > 0.95 and numbers["landmark_error_mm"] is None
     numbers = measure(*map(str, files), str(source / "true_mask.nii.gz"), str(source / "truth.json"))
     assert numbers["mask_dice"] > 0.95
     assert numbers["landmark_error_voxels"] < 1

@@ -64,7 +64,7 @@ def files(tmp_path, brain, affine):
 def test_the_written_image_has_one_background_and_its_side_car_says_it(tmp_path):
     brain = np.zeros((30, 30, 30), bool)
     brain[5:25, 5:25, 5:25] = True
-    normalise(*files(tmp_path, brain, np.diag([3.0, 3, 3, 1])), [16, 16, 16], 5.0)
+    normalise(*files(tmp_path, brain, np.diag([3.0, 3, 3, 1])), [16, 16, 16], 5.0, "MNI152")
     image = nib.load(tmp_path / "n.nii.gz")
     data, facts = image.get_fdata(), read_sidecar(tmp_path / "n.json")
     assert data.shape == (16, 16, 16)
@@ -79,4 +79,4 @@ def test_a_flat_brain_is_refused_by_name(tmp_path):
     paths = files(tmp_path, brain, np.diag([3.0, 3, 3, 1]))
     write_image(brain * 4.0, np.diag([3.0, 3, 3, 1]), paths[0], "MNI152")
     with pytest.raises(ScanError, match=r"p\.nii\.gz"):
-        normalise(*paths, [16, 16, 16], 5.0)
+        normalise(*paths, [16, 16, 16], 5.0, "MNI152")

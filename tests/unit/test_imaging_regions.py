@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from counterwarp.imaging.io import write_image
-from counterwarp.imaging.regions import measure, region_share, region_volumes
+from counterwarp.imaging.regions import labels_of, measure, region_share, region_volumes
 from counterwarp.imaging.warp import Field, carry
 
 SHAPE = (20, 20, 20)
@@ -26,6 +26,14 @@ def still() -> Field:
 def test_volumes_of_pure_tissue():
     everywhere = {"GM": np.ones(SHAPE), "CSF": np.ones(SHAPE)}
     assert measure(labels(), AFFINE, still(), everywhere, REGIONS) == pytest.approx([1.0, 2.0])
+
+
+def test_a_region_made_of_others_is_as_large_as_they_are_together():
+    assert labels_of("21 22") == [21, 22] and labels_of(7) == [7]
+    both = [*REGIONS, {"index": "1 2", "name": "both", "tissue": "GM"}]
+    assert measure(labels(), AFFINE, still(), {"GM": np.ones(SHAPE), "CSF": np.ones(SHAPE)}, both)[2] == pytest.approx(
+        3
+    )
 
 
 def test_only_the_regions_own_tissue_counts():

@@ -117,7 +117,7 @@ def group_files(tmp_path):
 
 def test_the_group_map_averages_the_rows_asked_for_inside_the_template(tmp_path):
     maps, warps, mask_path, mask = group_files(tmp_path)
-    group_map(maps, [1, 2], warps, AFFINE, mask_path, str(tmp_path / "g.nii.gz"))
+    group_map(maps, [1, 2], warps, AFFINE, mask_path, str(tmp_path / "g.nii.gz"), "MNI152")
     found = read_volume(tmp_path / "g.nii.gz")
     np.testing.assert_allclose(found.data[mask], 1.5)
     assert not found.data[~mask].any()
@@ -127,7 +127,7 @@ def test_the_group_map_averages_the_rows_asked_for_inside_the_template(tmp_path)
 def test_no_scan_to_average_is_said(tmp_path):
     maps, _, mask, _ = group_files(tmp_path)
     with pytest.raises(CounterwarpError, match=r"group\.split"):
-        group_map(maps, [], [], AFFINE, mask, str(tmp_path / "g.nii.gz"))
+        group_map(maps, [], [], AFFINE, mask, str(tmp_path / "g.nii.gz"), "MNI152")
 
 
 # A scan of a head that is larger than the template, turned, and stored in another voxel order.
@@ -222,7 +222,7 @@ def test_maps_of_subjects_are_carried_and_their_seeds_averaged(tmp_path):
     mean = maps.mean(0)
     np.testing.assert_allclose(carried[0], mean[2][mask > 0], atol=1e-5)
     np.testing.assert_allclose(carried[1].reshape(4, 4, 4), mean[0][6:10, 5:9, 6:10], atol=1e-5)
-    write_voxels(carried[1], where, tmp_path / "out.nii.gz")
+    write_voxels(carried[1], where, tmp_path / "out.nii.gz", "MNI152")
     written = read_volume(tmp_path / "out.nii.gz").data
     np.testing.assert_allclose(written[mask > 0], carried[1])
     assert not written[mask == 0].any()

@@ -157,3 +157,15 @@ def test_with_several_seeds_their_mean_maps_are_compared_too(run, tmp_path):
     assert evaluation.methods.query("seed == 'all' and metric == 'ncc' and method == 'cycle'")["n"].eq(2).all()
     assert ("backprop", "mean", "subject", "ncc") not in table
     assert set(evaluation.changes["seed"].astype(str)) == {"1", "2", "mean"}
+
+
+def test_of_regions_not_known_to_be_affected_no_sign_is_judged_and_none_counts_twice(run):
+    explained, index, mask, truth = run
+    regions = pd.DataFrame({"index": ["1", "2", "1 2"], "name": ["left", "right", "both"], "tissue": "GM"})
+    regions.to_csv(truth.regions, sep="\t", index=False)
+    evaluation = evaluate(explained, index, mask, truth)
+    assert set(evaluation.changes["region"]) == {"left", "right"}
+    assert evaluation.changes["affected"].isna().all()
+    values = measured(evaluation)
+    assert ("cycle", "group", "sign_correct") not in values
+    assert values["cycle", "group", "region_slope"] == pytest.approx(1)

@@ -45,6 +45,19 @@ def test_q_is_benjamini_and_hochberg_by_hand():
     assert np.sort(regions["q"]) == pytest.approx(by_hand)
 
 
+def test_a_region_made_of_others_is_a_family_of_its_own():
+    rng = np.random.default_rng(1)
+    groups = ["control"] * 10 + ["patient"] * 10
+    volumes, scans = study({f"r{side}": rng.normal(size=20) + 0.4 * (np.arange(20) > 9) for side in "LR"}, groups)
+    both = volumes.groupby("scan", as_index=False)["volume_ml"].sum().assign(region="r", tissue="GM")
+    alone, _ = fit_regions(volumes, scans, [])
+    regions, _ = fit_regions(pd.concat([volumes, both]), scans, [], merged=["r"])
+    assert regions["region"].tolist() == ["rL", "rR", "r"]
+    # The two sides as without it, and one test needs no correction.
+    pd.testing.assert_frame_equal(regions[:2], alone)
+    assert regions["q"][2] == regions["p"][2]
+
+
 def test_a_covariate_that_explains_all_is_taken_out():
     age = np.array([60.0, 70, 80, 65, 75, 85])
     noise = np.array([0.01, -0.02, 0.01, -0.01, 0.02, -0.01])

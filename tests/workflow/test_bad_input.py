@@ -1,7 +1,10 @@
 """Bad input: tables and configuration stop everything with all problems; a bad scan fails alone."""
 
 import gzip
+import hashlib
 import json
+import re
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -9,6 +12,8 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import Workflow
+from counterwarp.resources import RESOURCES
+from sri24_like import write_sri24_like
 
 
 @pytest.fixture
@@ -35,6 +40,68 @@ def test_one_class_and_too_few_subjects_stop_before_any_work(workflow):
     text = workflow.run(configfiles=overlay(workflow, cohort={"demo": {"patients": 0, "controls": 2}}), check=False)
     assert workflow.returncode != 0 and "no patient among 2 subjects" in text
     assert "subjects; add subjects or change" in text and "Traceback" not in text
+
+
+def atlas_message(workflow, folder):
+    """What is said before any work, of an SRI24 in this folder."""
+    files = overlay(workflow, atlas="sri24", resources={"sri24": str(folder)})
+    text = workflow.run(configfiles=files, check=False)
+    assert workflow.returncode != 0 and "Nothing was started" in text
+    assert "Traceback" not in text and not workflow.results.exists()
+    return text
+
+
+def test_an_atlas_whose_folder_or_file_is_missing_stops_before_any_work(workflow, tmp_path):
+    text = atlas_message(workflow, tmp_path / "none")
+    assert "none lacks spgr.nii.gz, tissues.nii.gz, tzo116plus.nii.gz, SRI24-tzo116plus.txt" in text
+    folder = write_sri24_like(tmp_path / "sri24")
+    (folder / "tissues.nii.gz").unlink()
+    assert f"{folder} lacks tissues.nii.gz; get them from https://www.nitrc.org/projects/sri24" in atlas_message(
+        workflow, folder
+    )
+
+
+def test_an_atlas_that_cannot_be_fetched_stops_before_any_work(workflow, tmp_path, monkeypatch):
+    monkeypatch.setenv("COUNTERWARP_CACHE", str(tmp_path / "kept"))
+    # Where the network is reached through no proxy, its address is one that nobody has.
+    module = workflow.code / "workflow_scripts/counterwarp/resources.py"
+    module.write_text(module.read_text().replace("https://raw.githubusercontent.com", "https://nowhere.invalid"))
+    text = atlas_message(workflow, "")
+    assert "nowhere.invalid" in text and "does not answer" in text
+    assert f"put the files into {tmp_path}/kept/sri24" in text
+
+
+def test_an_atlas_of_other_content_stops_with_one_message(workflow, tmp_path):
+    folder = write_sri24_like(tmp_path / "sri24")
+    table = folder / "SRI24-tzo116plus.txt"
+    table.write_text("".join(line for line in table.read_text().splitlines(True) if "Rectus" not in line))
+    files = overlay(workflow, atlas="sri24", resources={"sri24": str(folder)})
+    brain = "results/tiny/cohort/template/brain_T1w.nii.gz"
+    text = workflow.run("--", brain, configfiles=files, check=False)
+    assert workflow.returncode != 0 and "no name for label 27, 28; regions are the labels 1 to 116" in text
+    assert "Traceback" not in text and not (workflow.folder / brain).exists()
+
+
+def test_an_atlas_is_fetched_once_for_all_projects(workflow, tmp_path, monkeypatch):
+    """From a folder in place of the network, whose files have other digests than SRI24's."""
+    monkeypatch.setenv("COUNTERWARP_CACHE", str(tmp_path / "kept"))
+    folder = write_sri24_like(tmp_path / "served")
+    module = workflow.code / "workflow_scripts/counterwarp/resources.py"
+    text = module.read_text().replace(RESOURCES["sri24"].address, folder.as_uri())
+    for file, digest in RESOURCES["sri24"].files.items():
+        text = text.replace(digest, hashlib.sha256((folder / file).read_bytes()).hexdigest())
+    module.write_text(text)
+    # The jobs take the library from here, and not from where it is installed.
+    monkeypatch.setenv("PYTHONPATH", str(workflow.code / "workflow_scripts"))
+    files = overlay(workflow, atlas="sri24")
+    brain = "results/tiny/cohort/template/brain_T1w.nii.gz"
+    assert re.search(r"^fetch +4$", workflow.run("--", brain, configfiles=files), re.MULTILINE)
+    kept = tmp_path / "kept/sri24"
+    assert sorted(path.name for path in kept.iterdir()) == sorted(RESOURCES["sri24"].files)
+    shutil.rmtree(folder)
+    shutil.rmtree(workflow.folder / "results")
+    shutil.rmtree(workflow.folder / ".snakemake")
+    assert "rule fetch" not in workflow.run("--", brain, configfiles=files)
 
 
 def head(value=1.0, shape=(33, 40, 36)):

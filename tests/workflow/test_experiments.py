@@ -6,6 +6,8 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import Workflow
+from counterwarp.imaging.sri24 import ORBITOFRONTAL
+from sri24_like import write_sri24_like
 
 SMALL = {
     "experiment": "small",
@@ -26,7 +28,9 @@ STUDIES = {
 
 def run(workflow, study, folder, *arguments, **sections):
     overlay = workflow.folder / "small.yaml"
-    overlay.write_text(yaml.safe_dump({"cohort": {"path": str(folder)}} | sections))
+    atlas = write_sri24_like(workflow.folder / "sri24")
+    given = {"cohort": {"path": str(folder)}, "resources": {"sri24": str(atlas)}}
+    overlay.write_text(yaml.safe_dump(given | sections))
     files = [workflow.code / f"experiments/{study}.yaml", overlay]
     return workflow.run(*arguments, configfiles=files)
 
@@ -90,7 +94,7 @@ def test_the_adni_study_runs_whole_on_a_tiny_cohort_in_its_layout(tmp_path, fini
         rows.append({"subject": subject, "session_id": session, "age": scan.age, "sex": scan.sex, "diagnosis": label})
     write_tables(folder, pd.DataFrame(rows))
     workflow = Workflow(tmp_path / "workflow")
-    run(workflow, "liu2021_adni", folder, "--keep-going", **(SMALL | {"cohort": {"path": str(folder)}}))
+    run(workflow, "liu2021_adni", folder, "--keep-going", **SMALL)
 
     def table(name):
         return pd.read_csv(workflow.folder / f"results/small/tables/{name}.tsv", sep="\t")
@@ -100,6 +104,16 @@ def test_the_adni_study_runs_whole_on_a_tiny_cohort_in_its_layout(tmp_path, fini
     assert set(methods["metric"]) >= {"logit_shift", "folding_percent"}
     # Nothing is known of the truth: nothing claims to be.
     assert not set(methods["metric"]) & {"ncc", "ncc_abs", "sign_correct"}
-    assert table("regions")["affected"].isna().all()
+    regions = table("regions")
+    assert regions["affected"].isna().all() and not regions["q"].isna().any()
+    assert {"Rectus", "Rectus_L", "Rectus_R"} <= set(regions["region"])
+    volumes = pd.read_csv(workflow.folder / "results/small/roi/volumes.tsv", sep="\t")
+    volumes = volumes.pivot(index="scan", columns="region", values="volume_ml")
+    for name in ORBITOFRONTAL:
+        sides = volumes[f"{name}_L"] + volumes[f"{name}_R"]
+        assert (volumes[name] > 1).all() and volumes[name].to_numpy() == pytest.approx(sides.to_numpy(), abs=2e-4)
+    derivatives = workflow.folder / "results/small/derivatives"
+    assert any("space-SRI24" in path.name for path in derivatives.rglob("*_T1w.nii.gz"))
+    assert not [path for path in derivatives.rglob("*") if "MNI152" in path.name]
     assert set(table("voxelwise")["analysis"]) == {"cycle", "cycle_bce", "tbm"}
     assert "ncc" not in table("voxelwise")

@@ -1,4 +1,4 @@
-"""Write the demo cohort: templates, BIDS tables, and each scan with its truth beside it."""
+"""Write the demo cohort: the standard head, BIDS tables, and each scan with its truth beside it."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -10,7 +10,6 @@ import pandas as pd
 
 from counterwarp import __version__
 from counterwarp.cohorts import phantom
-from counterwarp.cohorts.deform import Grid
 from counterwarp.cohorts.simulate import draw_anatomy, draw_scanner, simulate
 
 
@@ -81,42 +80,11 @@ def write_image(data: np.ndarray, affine: np.ndarray, path: str) -> None:
     nib.save(image, path)
 
 
-def write_templates(
-    resolution_mm: float,
-    log_changes: dict[str, float],
-    head_image: str,
-    head_mask: str,
-    brain_image: str,
-    brain_mask: str,
-    labels: str,
-    label_table: str,
-) -> None:
-    """Write what registration, skull stripping and the regions need, in MNI152 space.
-
-    Args:
-        resolution_mm: voxel edge of the brain template and of the parcellation.
-        log_changes: cohort.demo.regions, which says what is affected and how; empty for a cohort without known truth.
-        head_image, head_mask: the standard head (2 mm) and its brain mask.
-        brain_image, brain_mask: the skull-stripped MNI152 T1.
-        labels, label_table: the parcellation on the brain template's grid, and index, name, tissue, affected (the sign
-            of the disease's change, 0 for none; no such column without a known truth).
-    """
+def write_head(image: str, mask: str) -> None:
+    """Write the standard head (2 mm), which finds the brain of a scan, and its brain mask."""
     head = phantom.head()
-    write_image(head.signal * np.float32(1000), phantom.HEAD.affine, head_image)
-    write_image(head.brain.astype(np.uint8), phantom.HEAD.affine, head_mask)
-    brain = phantom.mni152("t1", resolution_mm)
-    grid = Grid(brain.shape, resolution_mm, tuple(brain.affine[:3, 3]))
-    points = grid.points()
-    inside = phantom.HEAD.sample(head.brain.astype(np.float32), points, outside="constant") > 0.5
-    write_image(brain.get_fdata(dtype=np.float32) * 1000 * inside, brain.affine, brain_image)
-    write_image(inside.astype(np.uint8), brain.affine, brain_mask)
-    parcels, table = phantom.parcellation()
-    write_image(phantom.HEAD.sample(parcels, points, order=0, outside="constant"), brain.affine, labels)
-    affected = {structure: int(np.sign(change)) for structure, change in log_changes.items()}
-    regions = pd.DataFrame(table)[["index", "name", "tissue"]]
-    if log_changes:
-        regions["affected"] = [affected.get(row["structure"], 0) for row in table]
-    regions.to_csv(label_table, sep="\t", index=False)
+    write_image(head.signal * np.float32(1000), phantom.HEAD.affine, image)
+    write_image(head.brain.astype(np.uint8), phantom.HEAD.affine, mask)
 
 
 README = """The demo cohort of Counterwarp: simulated T1-weighted heads of controls and patients.

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from counterwarp.imaging.io import write_image, write_sidecar
+from counterwarp.imaging.io import SPACES, write_image, write_sidecar
 
 
 def write_simulation(
@@ -54,15 +54,21 @@ def write_simulation(
 
 
 def export_scan(
-    arrays: dict[str, NDArray], affine: NDArray, source: str, method: str, outputs: dict[str, tuple[str, str]]
+    arrays: dict[str, NDArray],
+    affine: NDArray,
+    source: str,
+    method: str,
+    space: str,
+    outputs: dict[str, tuple[str, str]],
 ) -> None:
     """Write one scan's simulated image, displacement field and log-Jacobian, each with its side-car.
 
     Args:
         arrays: image (x, y, z); displacement (3, x, y, z) in voxels, pull-back; log_jacobian (x, y, z).
-        affine: 4 x 4, voxel -> MNI mm of the grid.
+        affine: 4 x 4, voxel -> world mm of the grid.
         source: the image that the simulator was given.
         method: of the simulator.
+        space: what the world is.
         outputs: for each array, the paths of the image and of its side-car.
     """
     facts = {
@@ -83,26 +89,27 @@ def export_scan(
     }
     for name, (image, sidecar) in outputs.items():
         if name == "displacement":
-            write_displacement(arrays[name], affine, image)
+            write_displacement(arrays[name], affine, image, space)
         else:
-            write_image(np.asarray(arrays[name], np.float32), affine, image, "MNI152")
-        write_sidecar(sidecar, sources=[source], space="MNI152", tools=("torch",), **facts[name])
+            write_image(np.asarray(arrays[name], np.float32), affine, image, space)
+        write_sidecar(sidecar, sources=[source], space=space, tools=("torch",), **facts[name])
 
 
-def write_displacement(voxels: NDArray, affine: NDArray, path: str | Path) -> None:
+def write_displacement(voxels: NDArray, affine: NDArray, path: str | Path, space: str) -> None:
     """Write a displacement as a NIfTI of vectors (x, y, z, 1, 3), in mm along the world's axes.
 
     Args:
         voxels: (3, x, y, z), in voxels along the axes of the array.
         affine: voxel -> world mm (RAS).
         path: ends in .nii.gz.
+        space: what the world is.
     """
     millimetres = np.einsum("ij,jxyz->xyzi", affine[:3, :3], np.asarray(voxels, np.float64)).astype(np.float32)
     image = nib.Nifti1Image(millimetres[:, :, :, None], affine)
     image.header.set_intent("vector")
     image.header.set_xyzt_units("mm")
-    image.set_qform(affine, 4)
-    image.set_sform(affine, 4)
+    image.set_qform(affine, SPACES[space])
+    image.set_sform(affine, SPACES[space])
     nib.save(image, path)
 
 
@@ -113,6 +120,7 @@ def export_scans(
     sources: dict[str, str],
     outputs: dict[str, dict[str, tuple[str, str]]],
     method: str,
+    space: str,
 ) -> None:
     """Run `export_scan` for every packed scan.
 
@@ -123,9 +131,12 @@ def export_scans(
         sources: scan -> the image that the simulator was given.
         outputs: scan -> `export_scan`'s outputs.
         method: of the simulator.
+        space: of the template.
     """
     scans = pd.read_csv(index, sep="\t", dtype={"scan": str}).scan
     opened = {name: np.load(path, mmap_mode="r") for name, path in arrays.items()}
     matrix = np.array(json.loads(Path(affine).read_text()))
     for row, scan in enumerate(scans):
-        export_scan({name: array[row] for name, array in opened.items()}, matrix, sources[scan], method, outputs[scan])
+        export_scan(
+            {name: array[row] for name, array in opened.items()}, matrix, sources[scan], method, space, outputs[scan]
+        )

@@ -38,7 +38,7 @@ def group_figure(
         maps: method -> (x, y, z): log-Jacobian, or for a method in UNITS any signed map.
         truth: true log-Jacobian on the same grid, or None.
         image, mask: the template, or a scan, and its brain mask on the same grid.
-        affine: of the grid, to mm of MNI152.
+        affine: of the grid, to world mm.
         spread: method -> standard deviation of its map over seeds, drawn in a row below it.
         regions: method -> (x, y, z) bool, outlined in its row.
     """

@@ -44,6 +44,8 @@ REFERENCES = {
     "Mölder 2021": "Mölder et al., Sustainable data analysis with Snakemake, F1000Research 10, 2021",
     "Newcombe 2006": "Newcombe, Confidence intervals for an effect size measure based on the Mann-Whitney "
     "statistic, Stat. Med. 25, 2006",
+    "Rohlfing 2010": "Rohlfing et al., The SRI24 multichannel atlas of normal adult human brain structure, Hum. Brain "
+    "Mapp. 31, 2010",
     "Seabold 2010": "Seabold and Perktold, Statsmodels: econometric and statistical modeling with Python, SciPy 2010",
     "Selvaraju 2017": "Selvaraju et al., Grad-CAM: visual explanations from deep networks via gradient-based "
     "localization, ICCV 2017",
@@ -60,6 +62,9 @@ REFERENCES = {
     "2017",
     "Zou 2008": "Zou and Donner, Construction of confidence limits about effect measures, Stat. Med. 27, 2008",
 }
+
+# Of each atlas.
+TEMPLATES = {"mni152": "MNI152 [Fonov 2011]", "sri24": "SRI24 [Rohlfing 2010]"}
 
 # What the coupled simulator is compared with.
 COMPARED = {
@@ -109,9 +114,9 @@ def _preprocess(config: dict, scans: pd.DataFrame) -> str:
     return (
         f"Scans were brought to one orientation, {denoised}corrected for intensity bias [Tustison 2010], stripped "
         "of the skull by symmetric diffeomorphic registration of a head template [Avants 2008], and aligned to "
-        "MNI152 by an affine transformation with ANTs [Avants 2011a]; for the networks they were resampled to "
-        f"{shape} voxels of {settings['network_voxel_mm']:g} mm and normalised to zero mean and unit variance "
-        "inside the brain"
+        f"{TEMPLATES[config['atlas']]} by an affine transformation with ANTs [Avants 2011a]; for the networks they "
+        f"were resampled to {shape} voxels of {settings['network_voxel_mm']:g} mm and normalised to zero mean and unit "
+        "variance inside the brain"
     )
 
 

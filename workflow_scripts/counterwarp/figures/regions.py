@@ -11,13 +11,14 @@ from counterwarp.figures.style import COLOURS, figure, p_text
 MOST = 12
 
 
-def regions_figure(adjusted: pd.DataFrame, regions: pd.DataFrame, covariates: list[str]):
+def regions_figure(adjusted: pd.DataFrame, regions: pd.DataFrame, covariates: list[str], space: str):
     """A box plot a region, with every subject as a point and the result of the model above it.
 
     Args:
         adjusted: scan, region, group, volume_ml; volumes without the covariates' part.
         regions: region, tissue, affected (-1, 0, +1; nan where unknown), n, t, p, q, effect, low, high.
         covariates: their names.
+        space: of the template.
     """
     chosen = regions.loc[regions["p"].nsmallest(MOST).index.sort_values()]
     # Wide rather than high: the report cuts off the top of what is higher than the window.
@@ -36,7 +37,7 @@ def regions_figure(adjusted: pd.DataFrame, regions: pd.DataFrame, covariates: li
         f"{len(chosen)} of {len(regions)} regions, those with the smallest p; " if len(chosen) < len(regions) else ""
     )
     drawn.suptitle(
-        f"Regional volumes in MNI152 space (head size normalised), {corrected}; {which}n = {int(regions['n'].max())}",
+        f"Regional volumes in {space} space (head size normalised), {corrected}; {which}n = {int(regions['n'].max())}",
         fontsize=10,
     )
     return drawn

@@ -24,12 +24,12 @@ def scan_check(
     template_mask: Volume,
     numbers: dict,
 ) -> Figure:
-    """Two rows: the mask's contour on the scan, and the template's outlines on the brain in MNI152.
+    """Two rows: the mask's contour on the scan, and the template's outlines on the brain in its space.
 
     Args:
         name: of the scan.
         scan, mask: in the scanner's space, one grid in RAS order.
-        preprocessed, template, template_mask: in MNI152, one grid in RAS order.
+        preprocessed, template, template_mask: in the template's space, one grid in RAS order.
         numbers: what `imaging.qc.measure` gives.
     """
     brain = template_mask.data > 0.5
@@ -63,6 +63,7 @@ def _numbers(numbers: dict) -> str:
     parts = [f"mask {numbers['mask_litres']:.2f} l", f"correlation with template {numbers['template_correlation']:.2f}"]
     if numbers["mask_dice"] is not None:
         parts.append(f"Dice with true mask {numbers['mask_dice']:.3f}")
+    if numbers["landmark_error_mm"] is not None:
         parts.append(f"landmarks {numbers['landmark_error_mm']:.1f} mm off")
     return "   ".join(parts)
 

@@ -100,7 +100,7 @@ def subject_figure(subject: Subject, mask: np.ndarray, affine: np.ndarray, limit
 
     Args:
         mask: brain on the network's grid.
-        affine: the grid's, voxels to mm of MNI152.
+        affine: the grid's, voxels to world mm.
         limit: of the colour range of volume change, per cent.
         slices: of the sagittal, coronal and axial plane, mm.
     """

@@ -45,8 +45,9 @@ TABLES = {
         "Regions: volume by group",
         """Ordinary least squares of each region's volume on group and covariates, at the first scan of each
         subject. difference_ml: patients minus controls. p is two-tailed; q is the false discovery rate over
-        the regions (Benjamini and Hochberg). effect: the difference over the residual standard deviation,
-        with its 95 % interval. Volumes are in MNI152 space, hence normalised for head size. affected: what
+        the regions (Benjamini and Hochberg); regions made of others, as Rectus of Rectus_L and Rectus_R, are a family
+        of their own, so that none counts twice. effect: the difference over the residual standard deviation,
+        with its 95 % interval. Volumes are in the template's space, hence normalised for head size. affected: what
         the simulated disease does (+1 expands, -1 shrinks), where that is known.""",
     ),
     "methods": Told(

@@ -15,7 +15,7 @@ def viewer_page(log_jacobian, template, mask, title: str) -> str:
     """The page of nilearn's interactive viewer.
 
     Args:
-        log_jacobian, template, mask: nibabel images on one grid in MNI152.
+        log_jacobian, template, mask: nibabel images on one grid.
         title: of the page.
 
     Raises:

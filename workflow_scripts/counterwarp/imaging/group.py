@@ -10,7 +10,7 @@ from counterwarp.imaging.warp import Field, carry, read_field
 
 
 def group_map(
-    maps: str, rows: list[int], warps: list[str], affine: np.ndarray, template_mask: str, output: str
+    maps: str, rows: list[int], warps: list[str], affine: np.ndarray, template_mask: str, output: str, space: str
 ) -> None:
     """Write the mean of some scans' maps on the template's grid, 0 outside the template's brain.
 
@@ -18,9 +18,10 @@ def group_map(
         maps: array (n, x, y, z) on the network's grid, each map in the space of its own scan.
         rows: which of them.
         warps: field of each of these scans that brings its images to the template.
-        affine: voxel -> MNI mm of the network's grid.
+        affine: voxel -> world mm of the network's grid.
         template_mask: brain mask on the template's grid.
         output: NIfTI.
+        space: of the template.
 
     Raises:
         CounterwarpError: there is no scan to average.
@@ -33,7 +34,7 @@ def group_map(
     mask = read_volume(template_mask)
     fields = (read_field(warp).on(mask.shape, mask.affine) for warp in warps)
     mean = mean_map(((arrays[row], field) for row, field in zip(rows, fields, strict=True)), affine)
-    write_image(mean * (mask.data > 0.5), mask.affine, output, "MNI152")
+    write_image(mean * (mask.data > 0.5), mask.affine, output, space)
 
 
 def mean_map(pairs: Iterable[tuple[np.ndarray, Field]], affine: np.ndarray) -> np.ndarray:

@@ -16,8 +16,8 @@ from nibabel.spatialimages import HeaderDataError
 from counterwarp import __version__
 from counterwarp.errors import ScanError
 
-# NIfTI's codes for what the world coordinates mean.
-SPACES = {"scanner": 1, "MNI152": 4}
+# NIfTI's codes for what the world coordinates mean; 5 is a template without a code of its own.
+SPACES = {"scanner": 1, "MNI152": 4, "SRI24": 5}
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def write_image(data: np.ndarray, affine: np.ndarray, path: str | Path, space: s
         data: (x, y, z); bool is written as uint8, floats as float32.
         affine: voxel -> world mm (RAS).
         path: ends in .nii.gz.
-        space: "scanner" or "MNI152", what the world coordinates are.
+        space: one of SPACES, what the world coordinates are.
     """
     data = np.asarray(data)
     kind = np.uint8 if data.dtype == bool else np.float32 if data.dtype.kind == "f" else data.dtype
@@ -133,7 +133,7 @@ def write_sidecar(path: str | Path, *, sources: list[str], space: str, tools: tu
     Args:
         path: ends in .json.
         sources: the files it was made from.
-        space: the world coordinates, "scanner" or "MNI152".
+        space: the world coordinates, one of SPACES.
         tools: packages that made it, beside counterwarp itself.
         facts: anything else, named as in BIDS (Units, Direction, Description, ...).
     """

@@ -18,15 +18,17 @@ def normalise(
     sidecar: str,
     network_shape: list[int],
     network_voxel_mm: float,
+    space: str,
 ) -> None:
     """Write the scan on the network's grid, z-scored inside its mask, with the background at the mask's darkest level.
 
     Args:
-        path, mask: the preprocessed brain in MNI152 and its mask.
+        path, mask: the preprocessed brain in the template's space and its mask.
         template_mask: the brain mask of the template, on which the grid is centred.
         image, sidecar: outputs; the side-car says the mean, the spread and the background.
         network_shape: voxels along x, y, z.
         network_voxel_mm: voxel edge.
+        space: of the template.
 
     Raises:
         ScanError: no brain, or no contrast in it.
@@ -39,11 +41,11 @@ def normalise(
         scaled, numbers = z_score(values, inside)
     except ValueError as error:
         raise ScanError(f"{path}: {error}; look at its QC picture and exclude the scan") from error
-    write_image(scaled, affine, image, "MNI152")
+    write_image(scaled, affine, image, space)
     write_sidecar(
         sidecar,
         sources=[path, mask],
-        space="MNI152",
+        space=space,
         Units="standard deviations from the mean inside the brain mask",
         Resolution=f"{network_voxel_mm:g} mm, the network's grid",
         SkullStripped=True,
@@ -52,7 +54,7 @@ def normalise(
 
 
 def network_affine(mask: np.ndarray, affine: np.ndarray, shape: list[int], voxel_mm: float) -> np.ndarray:
-    """Voxel -> MNI mm of the network's grid: axes along RAS, centred on the box around the template's brain.
+    """Voxel -> world mm of the network's grid: axes along RAS, centred on the box around the template's brain.
 
     Raises:
         ConfigError: the brain does not fit.

@@ -33,7 +33,7 @@ def pack(
         array: (n, x, y, z) float16, standard deviations from the mean of the brain.
         index: TSV of row, scan, subject, group, split, baseline.
         mask: (x, y, z) bool, the template's brain on the grid.
-        affine: JSON, 4 x 4 voxel -> MNI mm of the grid.
+        affine: JSON, 4 x 4 voxel -> world mm of the grid.
 
     Raises:
         CounterwarpError: no usable scan of one of the two groups.
@@ -66,7 +66,7 @@ def pack_truth(
     Args:
         scans: in the order of the packed rows.
         maps: the true log-Jacobian of each, on the scan's own grid.
-        sidecars: JSON of each scan's estimated affine, with its WorldMatrix (scanner mm -> MNI mm).
+        sidecars: JSON of each scan's estimated affine, with its WorldMatrix (scanner mm -> the template's mm).
         affine: JSON of the network's grid.
         shape: of that grid.
         output: the array.

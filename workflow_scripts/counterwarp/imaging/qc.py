@@ -29,12 +29,12 @@ def measure(
 
     Args:
         mask: brain mask on the scan's grid.
-        transform_sidecar: JSON with the WorldMatrix of the affine (scanner mm -> MNI mm).
-        preprocessed: the brain in MNI152.
+        transform_sidecar: JSON with the WorldMatrix of the affine (scanner mm -> the template's mm).
+        preprocessed: the brain in the template's space.
         template, template_mask: the T1 that it was registered to, and its mask; the same grid.
         conform_sidecar: JSON with the Warnings of the conform step.
         true_mask: the true brain mask on the grid of the raw scan, where it is known.
-        truth: JSON with the true `pose` (4 x 4, scanner mm -> MNI mm), where it is known.
+        truth: JSON with the true `pose` (4 x 4, scanner mm -> the template's mm), where it is known.
 
     Returns:
         mask_litres; template_correlation (inside the template's mask, both blurred); warnings and flags (lists of
@@ -50,9 +50,10 @@ def measure(
         "landmark_error_mm": None,
         "landmark_error_voxels": None,
     }
-    if true_mask and truth:
+    if true_mask:
         real = read_volume(true_mask)
         numbers["mask_dice"] = dice(brain.data > 0.5, same_order(real.data, real.affine) > 0.5)
+    if truth:
         estimated = np.array(read_sidecar(transform_sidecar)["WorldMatrix"])
         pose = np.array(json.loads(Path(truth).read_text())["pose"])
         landmarks = np.argwhere(inside.data > 0.5)[::50] @ inside.affine[:3, :3].T + inside.affine[:3, 3]
@@ -95,8 +96,8 @@ def landmark_error(estimated: np.ndarray, true: np.ndarray, landmarks: np.ndarra
     """Mean distance, mm in the scanner's space, between where two matrices put points of the template.
 
     Args:
-        estimated, true: 4 x 4, scanner mm -> MNI mm.
-        landmarks: (n, 3) MNI mm.
+        estimated, true: 4 x 4, scanner mm -> the template's mm.
+        landmarks: (n, 3) the template's mm.
     """
     difference = np.linalg.inv(estimated) - np.linalg.inv(true)
     return float(np.linalg.norm(landmarks @ difference[:3, :3].T + difference[:3, 3], axis=1).mean())

@@ -16,12 +16,12 @@ COLUMNS = ("scan", "subject", "region", "tissue", "volume_ml")
 def region_volumes(scans: Iterable[dict[str, str]], parcellation: str, table: str, output: str) -> None:
     """Measure every region of every scan.
 
-    Volumes are of the brain *after* its affine to MNI152, so they are already corrected for head size.
+    Volumes are of the brain *after* its affine to the template, so they are already corrected for head size.
 
     Args:
         scans: of each scan its names `scan` and `subject`, and its files `inverse` (template to scan), `GM` and `CSF`.
         parcellation: labels on the template's grid.
-        table: TSV of them with index, name and tissue.
+        table: TSV of them with index, name and tissue (`labels_of` reads the index).
         output: TSV with the columns scan, subject, region, tissue, volume_ml; the volume is of the region's own tissue.
     """
     labels = read_volume(parcellation)
@@ -59,9 +59,14 @@ def measure(
     points = (inverse.sources() @ to_voxel[:3, :3].T + to_voxel[:3, 3]).reshape(-1, 3)
     volumes = []
     for region in regions:
-        where, share = region_share(labels == int(region["index"]), points, to_voxel @ inverse.affine)
+        where, share = region_share(np.isin(labels, labels_of(region["index"])), points, to_voxel @ inverse.affine)
         volumes.append(float((share * tissues[region["tissue"]].reshape(-1)[where]).sum() * voxel_ml))
     return volumes
+
+
+def labels_of(index: str | int) -> list[int]:
+    """The labels of a region: one, or with spaces between those of the regions that it is made of."""
+    return [int(label) for label in str(index).split()]
 
 
 def region_share(region: np.ndarray, points: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

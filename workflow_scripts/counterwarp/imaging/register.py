@@ -27,42 +27,44 @@ def register(
     moved_mask: str,
     moved_mask_sidecar: str,
     seed: int,
+    space: str,
 ) -> None:
     """Estimate the affine from a scan's brain to the template and bring scan and mask to the template's grid.
 
     Args:
         path, mask: the bias-corrected scan and its brain mask.
-        template: skull-stripped T1 in MNI152; its grid is the grid of the outputs.
+        template: skull-stripped T1; its grid is the grid of the outputs.
         transform: ITK affine of the image (so it maps template points to scanner points, LPS).
-        transform_sidecar: JSON with the same as a world matrix, scanner mm -> MNI mm (RAS).
-        image, image_sidecar: the brain in MNI152, 0 outside the mask, cubic interpolation.
-        moved_mask, moved_mask_sidecar: the brain mask in MNI152.
+        transform_sidecar: JSON with the same as a world matrix, scanner mm -> the template's mm (RAS).
+        image, image_sidecar: the brain in the template's space, 0 outside the mask, cubic interpolation.
+        moved_mask, moved_mask_sidecar: the brain mask there.
         seed: of the registration.
+        space: of the template.
     """
     scan, brain_mask, target = read_volume(path), read_volume(mask), read_volume(template)
     brain = Volume(scan.data * (brain_mask.data > 0.5), scan.affine)
     world = np.linalg.inv(estimate_affine(target, brain, transform, seed))
     moved, inside = to_grid(scan, brain_mask, target, world)
-    write_image(moved, target.affine, image, "MNI152")
-    write_image(inside, target.affine, moved_mask, "MNI152")
+    write_image(moved, target.affine, image, space)
+    write_image(inside, target.affine, moved_mask, space)
     write_sidecar(
         transform_sidecar,
         sources=[path, mask, template],
-        space="MNI152",
+        space=space,
         tools=("antspyx",),
         Type="affine",
         Units="mm",
-        Direction="WorldMatrix maps scanner points to MNI152 points (RAS); the ITK file maps MNI152 to scanner (LPS)",
+        Direction=f"WorldMatrix maps scanner points to {space} (RAS); the ITK file maps {space} to the scanner (LPS)",
         WorldMatrix=world.tolist(),
     )
-    write_sidecar(moved_mask_sidecar, sources=[path, mask, template], space="MNI152", Type="Brain")
+    write_sidecar(moved_mask_sidecar, sources=[path, mask, template], space=space, Type="Brain")
     write_sidecar(
         image_sidecar,
         sources=[path, mask, template],
-        space="MNI152",
+        space=space,
         tools=("antspyx",),
         SkullStripped=True,
-        Description="Denoised, bias-corrected, skull-stripped and brought to MNI152 by an affine",
+        Description=f"Denoised, bias-corrected, skull-stripped and brought to {space} by an affine",
         Resolution=f"{' x '.join(f'{edge:g}' for edge in target.voxel_mm)} mm",
     )
 

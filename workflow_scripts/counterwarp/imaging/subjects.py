@@ -17,7 +17,7 @@ def carried_maps(
             which the mean is taken.
         rows: which of the n.
         warps: field of each of these scans that brings its images to the template.
-        affine: voxel -> MNI mm of the network's grid.
+        affine: voxel -> world mm of the network's grid.
         template_mask: brain mask on the template's grid.
 
     Returns:
@@ -40,11 +40,11 @@ def volume_maps(warps: list[str], template_mask: str) -> tuple[np.ndarray, Volum
     return _stacked([log_volume(_field(warp, mask))[mask.data > 0.5] for warp in warps]), mask
 
 
-def write_voxels(values: np.ndarray, mask: Volume, output: str) -> None:
-    """Write values (voxels,) as an image on the mask's grid, 0 outside."""
+def write_voxels(values: np.ndarray, mask: Volume, output: str, space: str) -> None:
+    """Write values (voxels,) as an image on the mask's grid, in the template's space, 0 outside."""
     image = np.zeros(mask.shape, np.float32)
     image[mask.data > 0.5] = values
-    write_image(image, mask.affine, output, "MNI152")
+    write_image(image, mask.affine, output, space)
 
 
 def _field(warp: str, mask: Volume):

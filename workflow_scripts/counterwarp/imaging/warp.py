@@ -1,4 +1,4 @@
-"""Displacement fields of ITK between a scan in MNI152 space and the template: made by SyN, read and applied here."""
+"""Displacement fields of ITK between a scan, affinely on the template, and the template: made by SyN, applied here."""
 
 import shutil
 from dataclasses import dataclass
@@ -92,23 +92,25 @@ def register_nonlinear(
     warp_sidecar: str,
     inverse_sidecar: str,
     seed: int,
+    space: str,
 ) -> None:
-    """SyN of a brain in MNI152 space to the template.
+    """SyN of a brain in the template's space to the template.
 
     Args:
-        path: the preprocessed brain, affinely in MNI152.
-        template: skull-stripped T1 in MNI152.
+        path: the preprocessed brain, affinely in that space.
+        template: skull-stripped T1.
         warp: field that brings images of the scan to the template; on the template's grid, or one of 2 mm if that is
             finer.
         inverse: field that brings images of the template to the scan; likewise.
         warp_sidecar, inverse_sidecar: their JSON.
         seed: of the registration.
+        space: of the template.
     """
     with own_folder() as folder:
         files = [folder / "fixed.nii", folder / "moving.nii"]
         for file, image in zip(files, (template, path), strict=True):
             coarse = at_least(read_volume(image), WORKING_MM)
-            write_image(coarse.data, coarse.affine, file, "MNI152")
+            write_image(coarse.data, coarse.affine, file, space)
         run_registration(*files, (SYN,), f"{folder}/", centre=False, seed=seed)
         shutil.copyfile(folder / "0Warp.nii.gz", warp)
         shutil.copyfile(folder / "0InverseWarp.nii.gz", inverse)
@@ -119,7 +121,7 @@ def register_nonlinear(
         write_sidecar(
             file,
             sources=[path, template],
-            space="MNI152",
+            space=space,
             tools=("antspyx",),
             Type="nonlinear",
             Units="mm",

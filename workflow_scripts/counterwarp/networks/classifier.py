@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from counterwarp.networks.layers import BATCH_NORM, CHANNELS_LAST, CONVOLUTION, MAX_POOL, pooled
 
-# The axis of (batch, channel, *grid) that runs from left to right in MNI152.
+# The axis of (batch, channel, *grid) that runs from left to right.
 MIRRORED = 2
 
 

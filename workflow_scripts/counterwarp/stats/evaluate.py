@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from counterwarp.imaging.regions import labels_of
 from counterwarp.stats.methods import (
     MEAN,
     agreement,
@@ -38,7 +39,7 @@ class Truth:
     """What is known of a simulated disease.
 
     Paths of maps (npy, as those of a method), group map, mask and parcellation (NIfTI on one grid), and of the
-    parcellation's table (index, name, tissue, affected).
+    parcellation's table (index, name, tissue and, where it is known, affected).
     """
 
     maps: str
@@ -148,7 +149,7 @@ def _image(path: str) -> np.ndarray:
 def _compare_groups(group_map: np.ndarray, is_volume_change: bool, truth: Truth, n: int):
     """Measures of a group map, and its change by region."""
     true_map, mask = _image(truth.group_map), _image(truth.mask) > 0
-    changes = region_changes(group_map, true_map, _image(truth.parcellation), pd.read_csv(truth.regions, sep="\t"))
+    changes = region_changes(group_map, true_map, _image(truth.parcellation), _single(truth.regions))
     if is_volume_change:
         changes["change_percent"] = 100 * np.expm1(changes["mean"])
     changes["true_change_percent"] = 100 * np.expm1(changes["true_mean"])
@@ -156,9 +157,16 @@ def _compare_groups(group_map: np.ndarray, is_volume_change: bool, truth: Truth,
     measures = [
         ("ncc", ncc(group_map, true_map, mask), n),
         ("ncc_abs", ncc(np.abs(group_map), np.abs(true_map), mask), n),
-        ("sign_correct", affected.mean(), len(affected)),
     ]
+    if len(affected):
+        measures.append(("sign_correct", affected.mean(), len(affected)))
     if is_volume_change:
         slope, r = agreement(changes["true_mean"].to_numpy(), changes["mean"].to_numpy())
         measures += [("region_slope", slope, len(changes)), ("region_r", r, len(changes))]
     return pd.DataFrame(measures, columns=["metric", "value", "n"]), changes
+
+
+def _single(path: str) -> pd.DataFrame:
+    """A parcellation's table without the regions made of others, which would count twice."""
+    table = pd.read_csv(path, sep="\t")
+    return table[table["index"].map(labels_of).str.len() == 1].astype({"index": int})

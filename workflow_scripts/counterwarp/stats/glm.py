@@ -1,6 +1,7 @@
 """The regional model: volume explained by group and covariates, region by region."""
 
 import logging
+from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
@@ -46,18 +47,21 @@ def design(scans: pd.DataFrame, covariates: list[str]) -> pd.DataFrame:
     return columns
 
 
-def fit_regions(volumes: pd.DataFrame, scans: pd.DataFrame, covariates: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def fit_regions(
+    volumes: pd.DataFrame, scans: pd.DataFrame, covariates: list[str], merged: Collection[str] = ()
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Ordinary least squares, volume ~ 1 + group + covariates, for each region.
 
     Args:
         volumes: scan, region, tissue, volume_ml.
         scans: scan, group and the covariates; one row a subject. Scans without volumes are left out.
         covariates: names of columns of `scans`.
+        merged: regions made of others. They are a family of their own, so that nothing is tested twice in a family.
 
     Returns:
         regions: region, tissue, n, difference_ml (patients minus controls at equal covariates), t and two-tailed p of
-            that difference, q (false discovery rate over the regions, Benjamini and Hochberg), effect (the difference
-            over the residual standard deviation: Cohen's d, adjusted) and its 95 % interval low, high.
+            that difference, q (false discovery rate over the family of regions, Benjamini and Hochberg), effect (the
+            difference over the residual standard deviation: Cohen's d, adjusted) and its 95 % interval low, high.
         adjusted: scan, region, tissue, group, volume_ml with the covariates' part taken out (at their mean).
 
     Raises:
@@ -106,5 +110,6 @@ def fit_regions(volumes: pd.DataFrame, scans: pd.DataFrame, covariates: list[str
             )
         )
     regions = pd.DataFrame(rows)
-    regions.insert(6, "q", multipletests(regions["p"], method="fdr_bh")[1])
+    families = regions.groupby(regions["region"].isin(merged))
+    regions.insert(6, "q", families["p"].transform(lambda p: multipletests(p, method="fdr_bh")[1]))
     return regions, pd.concat(adjusted, ignore_index=True)

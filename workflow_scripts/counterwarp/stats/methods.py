@@ -73,24 +73,25 @@ def region_changes(group_map: np.ndarray, truth: np.ndarray, parcellation: np.nd
     Args:
         group_map, truth: log-Jacobians on the parcellation's grid, expansion positive.
         parcellation: labels.
-        regions: index, name, tissue, affected (-1, 0, +1).
+        regions: index, name, tissue and, where it is known, affected (-1, 0, +1).
 
     Returns:
         region, tissue, affected, mean (of the map, in its own unit), true_mean (log-Jacobian), sign_correct (nan for
-        regions that the disease does not touch).
+        regions that the disease does not touch, or of which that is not known).
     """
     rows = []
     for region in regions.itertuples():
+        affected = getattr(region, "affected", float("nan"))
         inside = parcellation == region.index
         mean = float(group_map[inside].mean()) if inside.any() else float("nan")
         rows.append(
             {
                 "region": region.name,
                 "tissue": region.tissue,
-                "affected": region.affected,
+                "affected": affected,
                 "mean": mean,
                 "true_mean": float(truth[inside].mean()) if inside.any() else float("nan"),
-                "sign_correct": float(np.sign(mean) == region.affected) if region.affected else float("nan"),
+                "sign_correct": float(np.sign(mean) == affected) if affected in (-1, 1) else float("nan"),
             }
         )
     return pd.DataFrame(rows)

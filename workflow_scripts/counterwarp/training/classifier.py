@@ -140,7 +140,7 @@ def augment(images: Tensor, flip: bool, shift_voxels: int, intensity: float = 0.
 
     Args:
         images: (batch, 1, *grid).
-        flip: whether half of the images are mirrored along their first spatial axis (left-right in MNI152).
+        flip: whether half of the images are mirrored along their first spatial axis (left-right).
         shift_voxels: largest shift along each axis, in whole voxels; the border wraps around, where there is only
             background.
         intensity: sd of the gain (about 1) and of the offset (about 0) that each image gets; the z-score of a whole

@@ -1,0 +1,112 @@
+"""Files that come neither with the installation nor with the scans: the user's, or fetched once for all."""
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.request import Request, urlopen
+
+from counterwarp.errors import ConfigError, CounterwarpError
+
+TIMEOUT_S = 20
+
+
+@dataclass(frozen=True)
+class Resource:
+    """Files of one origin: the page that tells of them, the address that serves them, and the SHA-256 of each."""
+
+    page: str
+    address: str
+    files: dict[str, str]
+
+
+RESOURCES = {
+    # NITRC serves archives of uncompressed images. The R package sri24 holds the same images file by file, and the
+    # digests are of its files at the commit that the address names.
+    "sri24": Resource(
+        "https://www.nitrc.org/projects/sri24",
+        "https://raw.githubusercontent.com/muschellij2/sri24/61cfe4374b91502d946946199757714ee5f9aaa9/inst/extdata",
+        {
+            "spgr.nii.gz": "f3901d9eb4b942a222f517f5d8eddb3b4e1411b18e0d00e8db6cb6f4b32cee88",
+            "tissues.nii.gz": "722329ec4c1f9996d2d9e0353b3068a75f50b2d542c41e0ff20cd403013cb387",
+            "tzo116plus.nii.gz": "bead1f52c868f4fc9824d0118287c4336888ab04e3aad8c12d9310ff51e373d2",
+            "SRI24-tzo116plus.txt": "a6b61737d0a51ecf6f64eb893bf1c87b1edf8f19e3bf8a4fbe8eda9c10b09e7e",
+        },
+    ),
+}
+
+
+def kept_folder() -> str:
+    """Where fetched files are kept: $COUNTERWARP_CACHE, or ~/.cache/counterwarp."""
+    return os.path.abspath(os.environ.get("COUNTERWARP_CACHE") or os.path.expanduser("~/.cache/counterwarp"))
+
+
+def places(name: str, folder: str) -> list[str]:
+    """Where the files of a resource are or will be, in its order; none for what comes with the installation.
+
+    Args:
+        name: one of RESOURCES, or any other.
+        folder: the user's own copy; empty for the fetched one.
+    """
+    if name not in RESOURCES:
+        return []
+    home = os.path.expanduser(folder) if folder else os.path.join(kept_folder(), name)
+    return [os.path.join(home, file) for file in RESOURCES[name].files]
+
+
+def check_resource(name: str, folder: str) -> None:
+    """See that the files of a resource are there, or can be fetched: before any work, not in the middle of it.
+
+    Args:
+        name, folder: as `places`.
+
+    Raises:
+        ConfigError: the user's folder lacks files, or they are not kept yet and the address does not answer.
+    """
+    missing = [place for place in places(name, folder) if not os.path.isfile(place)]
+    if not missing:
+        return
+    resource = RESOURCES[name]
+    wanted = ", ".join(map(os.path.basename, missing))
+    if folder:
+        raise ConfigError([f"resources.{name}: {folder} lacks {wanted}; get them from {resource.page}"])
+    address = f"{resource.address}/{os.path.basename(missing[0])}"
+    try:
+        urlopen(Request(address, method="HEAD"), timeout=TIMEOUT_S).close()
+    except OSError as error:
+        raise ConfigError(
+            [
+                f"atlas: {name} needs {wanted}, and {address} does not answer ({error}); put the files into "
+                f"{os.path.dirname(missing[0])}, or set resources.{name} to a folder that holds them "
+                f"({resource.page})"
+            ]
+        ) from error
+
+
+def fetch(name: str, file: str, output: str) -> None:
+    """Fetch one file of a resource and check that it is the one meant.
+
+    Args:
+        name: one of RESOURCES.
+        file: one of its files.
+        output: where to write it.
+
+    Raises:
+        CounterwarpError: no answer, or another file.
+    """
+    resource = RESOURCES[name]
+    address = f"{resource.address}/{file}"
+    try:
+        with urlopen(address, timeout=TIMEOUT_S) as answer:
+            content = answer.read()
+    except OSError as error:
+        raise CounterwarpError(
+            f"{address}: {error}; try again, or set resources.{name} to a folder that holds {file} ({resource.page})"
+        ) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != resource.files[file]:
+        raise CounterwarpError(
+            f"{address}: SHA-256 {found}, expected {resource.files[file]}: not the file meant, or damaged on its way; "
+            f"try again, or set resources.{name} to a folder that holds {file} ({resource.page})"
+        )
+    Path(output).write_bytes(content)
