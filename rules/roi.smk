@@ -77,6 +77,7 @@ rule regions_figure:
     input:
         regions=rules.roi_glm.output.regions,
         adjusted=rules.roi_glm.output.adjusted,
+        label_table="<template>/parcellation.tsv",
     output:
         png=report(
             "<results>/figures/regions.png",

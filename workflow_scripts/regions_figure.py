@@ -3,13 +3,14 @@
 import pandas as pd
 from counterwarp.figures.regions import regions_figure
 from counterwarp.figures.style import save
+from counterwarp.imaging.regions import of_several
 from counterwarp.workflow import cohort_step
 
 
 def draw(inputs, outputs):
     adjusted, regions = pd.read_csv(inputs.adjusted, sep="\t"), pd.read_csv(inputs.regions, sep="\t")
-    params = snakemake.params
-    save(regions_figure(adjusted, regions, params.covariates, params.space), outputs.png, outputs.pdf)
+    params, first = snakemake.params, of_several(pd.read_csv(inputs.label_table, sep="\t"))
+    save(regions_figure(adjusted, regions, params.covariates, params.space, first), outputs.png, outputs.pdf)
 
 
 cohort_step(snakemake, draw)

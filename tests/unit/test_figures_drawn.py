@@ -160,6 +160,11 @@ def test_of_many_regions_those_with_the_smallest_p_are_drawn():
     )
     said = texts(regions_figure(adjusted, regions.assign(affected=np.nan, effect=0.0, low=0.0, high=0.0), [], "MNI152"))
     assert "12 of 14 regions" in said and "region 2 (GM)" in said and "region 1 (GM)" not in said
+    first = regions_figure(
+        adjusted, regions.assign(affected=np.nan, effect=0.0, low=0.0, high=0.0), [], "SRI24", ["region_0"]
+    )
+    said = texts(first)
+    assert "region 0 (GM)" in said and "region 3 (GM)" in said and "region 2 (GM)" not in said
 
 
 def test_classifier_and_logits_name_their_axes():

@@ -40,7 +40,7 @@ def slow_save(self, progress):
 ResumeFile.save = slow_save
 if kind == "classifier":
     settings = dict(channels=[2], batch_norm=True, average_from=0.5, report_every=1, hidden=4, dropout=0.2, flip=True,
-                    shift_voxels=1, intensity=0.1, label_smoothing=0.1,
+                    precision="float32", shift_voxels=1, intensity=0.1, label_smoothing=0.1,
                     mixup=1.0, learning_rate=0.01, weight_decay=1e-4, batch_size=3, epochs=8)
     network, _ = train_classifier(pack, settings, device, folder / "resume.pt")
 elif kind == "generator":
@@ -54,7 +54,7 @@ else:
     settings = dict(channels=[2, 3], fully_connected=4, experts=2, output="displacement",
                     output_level=0, delta="auto", logit_weight=1.0,
                     cycle_weight=10.0, smoothness_weight=5.0, flip=True, learning_rate=0.01, gradient_norm=10.0,
-                    batch_size=2, steps=16, recalibration_batches=2, report_every=2)
+                    batch_size=2, steps=16, recalibration_batches=2, report_every=2, precision="float32")
     network, _ = train_simulator(pack, classifier, settings, device, folder / "resume.pt")
 files.save(network, folder / "weights.safetensors", folder / "architecture.json")
 """

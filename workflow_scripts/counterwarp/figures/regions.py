@@ -7,11 +7,11 @@ import pandas as pd
 
 from counterwarp.figures.style import COLOURS, figure, p_text
 
-# More could not be read in the report's window: those with the smallest p are drawn, the table has all.
+# More could not be read in the report's window; the table has all.
 MOST = 12
 
 
-def regions_figure(adjusted: pd.DataFrame, regions: pd.DataFrame, covariates: list[str], space: str):
+def regions_figure(adjusted: pd.DataFrame, regions: pd.DataFrame, covariates: list[str], space: str, first=()):
     """A box plot a region, with every subject as a point and the result of the model above it.
 
     Args:
@@ -19,8 +19,11 @@ def regions_figure(adjusted: pd.DataFrame, regions: pd.DataFrame, covariates: li
         regions: region, tissue, affected (-1, 0, +1; nan where unknown), n, t, p, q, effect, low, high.
         covariates: their names.
         space: of the template.
+        first: names of regions drawn whatever their p; beside them those with the smallest.
     """
-    chosen = regions.loc[regions["p"].nsmallest(MOST).index.sort_values()]
+    asked = regions["region"].isin(first)
+    others = regions.loc[~asked, "p"].nsmallest(max(0, MOST - asked.sum())).index
+    chosen = pd.concat([regions[asked], regions.loc[others.sort_values()]])
     # Wide rather than high: the report cuts off the top of what is higher than the window.
     columns = min(len(chosen), max(4, math.ceil(math.sqrt(2.4 * len(chosen)))))
     rows = math.ceil(len(chosen) / columns)
@@ -34,7 +37,10 @@ def regions_figure(adjusted: pd.DataFrame, regions: pd.DataFrame, covariates: li
             axes.set_ylabel("Volume (ml)")
     corrected = f"corrected for {' and '.join(covariates)}" if covariates else "uncorrected"
     which = (
-        f"{len(chosen)} of {len(regions)} regions, those with the smallest p; " if len(chosen) < len(regions) else ""
+        f"{len(chosen)} of {len(regions)} regions, {'those asked for and ' if asked.any() else ''}those with the "
+        "smallest p; "
+        if len(chosen) < len(regions)
+        else ""
     )
     drawn.suptitle(
         f"Regional volumes in {space} space (head size normalised), {corrected}; {which}n = {int(regions['n'].max())}",

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterable
 
 import numpy as np
+import pandas as pd
 from scipy.ndimage import map_coordinates
 
 from counterwarp.imaging.io import read_volume
@@ -67,6 +68,11 @@ def measure(
 def labels_of(index: str | int) -> list[int]:
     """The labels of a region: one, or with spaces between those of the regions that it is made of."""
     return [int(label) for label in str(index).split()]
+
+
+def of_several(table: pd.DataFrame) -> list[str]:
+    """Names of the regions of a parcellation's table (index, name) that are made of others."""
+    return table.loc[table["index"].map(labels_of).str.len() > 1, "name"].to_list()
 
 
 def region_share(region: np.ndarray, points: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

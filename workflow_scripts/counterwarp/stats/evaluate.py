@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from counterwarp.imaging.regions import labels_of
+from counterwarp.imaging.regions import of_several
 from counterwarp.stats.methods import (
     MEAN,
     agreement,
@@ -169,4 +169,4 @@ def _compare_groups(group_map: np.ndarray, is_volume_change: bool, truth: Truth,
 def _single(path: str) -> pd.DataFrame:
     """A parcellation's table without the regions made of others, which would count twice."""
     table = pd.read_csv(path, sep="\t")
-    return table[table["index"].map(labels_of).str.len() == 1].astype({"index": int})
+    return table[~table["name"].isin(of_several(table))].astype({"index": int})
