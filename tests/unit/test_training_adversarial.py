@@ -201,7 +201,7 @@ def test_training_is_the_same_for_the_same_seed(tmp_path):
 
 def test_the_additive_generator_brightens_patients_until_the_critic_finds_little(tmp_path):
     settings = {"stages": [{"generator_updates": 150, "critic_updates": 2}], "learning_rate": 0.01, "report_every": 15}
-    settings |= {"regulariser_weight": 0.01, "batch_size": 4, "critic_channels": [[4]]}
+    settings |= {"regulariser_weight": 0.01, "batch_size": 4, "output_scale": 5.0, "critic_channels": [[8], [8]]}
     pack = small_pack()
     network, history = train(tmp_path, pack, method="vagan", settings=settings)
     images = pack.tensor(pack.rows("validation", "patient"))
