@@ -34,6 +34,7 @@ lint: $(INSTALLED)
 bench: demo
 	$(BIN)/python tests/bench/bench.py
 	$(BIN)/python tests/bench/joint_step.py
+	$(BIN)/python tests/bench/adversarial_step.py
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

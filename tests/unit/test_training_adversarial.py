@@ -8,7 +8,8 @@ import pytest
 import torch
 from counterwarp.errors import CounterwarpError
 from counterwarp.networks.critic import Critic
-from counterwarp.networks.generator import Generator
+from counterwarp.networks.generator import Generator, remove
+from counterwarp.stats.ncc import ncc
 from counterwarp.training import adversarial
 from counterwarp.training.adversarial import (
     VARIANTS,
@@ -200,7 +201,7 @@ def test_training_is_the_same_for_the_same_seed(tmp_path):
 
 def test_the_additive_generator_brightens_patients_until_the_critic_finds_little(tmp_path):
     settings = {"stages": [{"generator_updates": 150, "critic_updates": 2}], "learning_rate": 0.01, "report_every": 15}
-    settings |= {"regulariser_weight": 0.01, "batch_size": 4, "critic_channels": [[4]]}
+    settings |= {"regulariser_weight": 0.01, "batch_size": 4, "output_scale": 5.0, "critic_channels": [[8], [8]]}
     pack = small_pack()
     network, history = train(tmp_path, pack, method="vagan", settings=settings)
     images = pack.tensor(pack.rows("validation", "patient"))
@@ -243,6 +244,11 @@ def test_with_pairs_the_generator_with_the_highest_ncc_is_returned(tmp_path):
     chosen = history[history["chosen"]].iloc[0]
     assert chosen["validation_ncc"] == history["validation_ncc"].max()
     assert longitudinal_ncc(network, pack, pairs) == pytest.approx(chosen["validation_ncc"])
+    images = pack.tensor(pairs.rows)
+    with torch.no_grad():
+        predicted = (remove(network, images)[0] - images)[:, 0].numpy()
+    values = pd.Series([ncc(*maps) for maps in zip(predicted, pairs.change, pairs.mask, strict=True)])
+    assert values.groupby(pairs.subject).mean().mean() == pytest.approx(chosen["validation_ncc"], abs=1e-4)
 
 
 def test_a_loss_that_is_not_finite_stops_the_training_and_keeps_the_best_generator(tmp_path, monkeypatch):
