@@ -15,7 +15,19 @@ STAGES = {
     "toy": ["benchmark", "train", "explain", "toy_report"],
 }.get(
     config["cohort"]["source"],
-    ["cohort", "preprocess", "pack", "train", "explain", "group", "roi", "sanity", "evaluate", "report"],
+    [
+        "cohort",
+        "preprocess",
+        "pack",
+        "train",
+        "explain",
+        "longitudinal",
+        "group",
+        "roi",
+        "sanity",
+        "evaluate",
+        "report",
+    ],
 )
 
 for stage in STAGES:

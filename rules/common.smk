@@ -2,6 +2,7 @@ import sys
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 
+import pandas as pd
 from snakemake.exceptions import WorkflowError
 
 from counterwarp.cohorts.sources import NO_SCANS, index
@@ -10,6 +11,7 @@ from counterwarp.config import check_config
 from counterwarp.errors import ConfigError
 from counterwarp.explain import methods
 from counterwarp.resources import RESOURCES, check_resource, kept_folder, places
+from counterwarp.stats.longitudinal import pair_scans
 from counterwarp.workflow.digest import digest
 
 TRUTH_KNOWN = config["cohort"]["source"] == "demo"
@@ -17,6 +19,8 @@ TRUTH_KNOWN = config["cohort"]["source"] == "demo"
 IS_BENCHMARK = config["cohort"]["source"] in ("gaussians", "toy")
 
 SPACE = str(config["atlas"]).upper()
+# The simulator whose images and maps are written for every scan.
+DERIVED = config["explain"]["derivatives"]
 
 
 pathvars:
@@ -64,7 +68,19 @@ def index_cohort():
     return scans
 
 
+def index_pairs():
+    """The pairs of scans that show a change; none for a benchmark, or a cohort that was scanned once."""
+    wanted = config["longitudinal"]
+    if IS_BENCHMARK or not wanted:
+        return pd.DataFrame(columns=["subject", "split", "earlier", "later"])
+    try:
+        return pair_scans(SCANS, **wanted)
+    except ConfigError as error:
+        raise WorkflowError(f"Nothing was started. Correct this first:\n{error}")
+
+
 SCANS = index_cohort().set_index("scan", drop=False)
+PAIRS = index_pairs()
 
 
 def every_scan(pattern, **wanted):
@@ -108,7 +124,7 @@ def cohort_files(wildcards):
 
 def exported(name):
     """A derivative of every scan, on the network's grid, by the simulator chosen for it."""
-    return every_scan(f"<scan>_space-<space>_res-network_desc-{config['explain']['derivatives']}_{name}")
+    return every_scan(f"<scan>_space-<space>_res-network_desc-{DERIVED}_{name}")
 
 
 def benchmark_settings():
@@ -118,9 +134,19 @@ def benchmark_settings():
     return cohort.get(cohort["source"], {}) | shares
 
 
+def change_of(method):
+    """The change of intensity that a method finds; of one that makes no images, its map."""
+    return "maps" if method in methods("saliency") else "change"
+
+
 def compared(method):
     """What of a method is compared with a benchmark's truth: the toy's is a change of intensity."""
-    return "change" if config["cohort"]["source"] == "toy" and method not in methods("saliency") else "maps"
+    return change_of(method) if config["cohort"]["source"] == "toy" else "maps"
+
+
+def observed_changes():
+    """What pairs of scans show of validation subjects, for generators to be chosen by."""
+    return "<results>/longitudinal/pairs.npz" if (PAIRS["split"] == "validation").any() else []
 
 
 def true_changes():

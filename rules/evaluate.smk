@@ -4,7 +4,7 @@ include: "classifier.smk"
 EXPLAINED = expand("{method}/seed-{seed}", method=config["explain"]["methods"], seed=config["seeds"])
 SIMULATED = expand(
     "{method}/seed-{seed}",
-    method=[method for method in config["explain"]["methods"] if method in methods("simulator")],
+    method=[method for method in config["explain"]["methods"] if method not in methods("saliency")],
     seed=config["seeds"],
 )
 

@@ -116,9 +116,10 @@ rule export_maps:
         index="<pack>/index.tsv",
         affine="<pack>/affine.json",
         images=every_scan("<scan>_space-<space>_res-network_desc-normalised_T1w.nii.gz"),
-        image=f"<results>/explain/{config['explain']['derivatives']}/seed-{config['seeds'][0]}/simulated.npy",
-        displacement=f"<results>/explain/{config['explain']['derivatives']}/seed-{config['seeds'][0]}/displacement.npy",
-        log_jacobian=f"<results>/explain/{config['explain']['derivatives']}/seed-{config['seeds'][0]}/maps.npy",
+        # An image or a displacement is of one network; maps are averaged, as everywhere.
+        image=every_seed(f"<results>/explain/{DERIVED}/seed-{{seed}}/simulated.npy")[0],
+        displacement=every_seed(f"<results>/explain/{DERIVED}/seed-{{seed}}/displacement.npy")[0],
+        log_jacobian=every_seed(f"<results>/explain/{DERIVED}/seed-{{seed}}/maps.npy"),
     output:
         image=exported("T1w.nii.gz"),
         image_sidecar=exported("T1w.json"),
@@ -136,7 +137,7 @@ rule export_maps:
         code=digest("export_maps"),
         space=SPACE,
         scans=list(SCANS.scan),
-        method=config["explain"]["derivatives"],
+        method=DERIVED,
         roles="image, displacement, log_jacobian",
     script:
         "../workflow_scripts/export_maps.py"

@@ -1,5 +1,10 @@
-DERIVED = config["explain"]["derivatives"]
+WARP = "<scan>_from-affine_to-<space>_mode-image_xfm.nii.gz"
 AVERAGED = {"baseline": True} | ({} if config["group"]["split"] == "all" else {"split": config["group"]["split"]})
+
+
+def averaged(method):
+    """Whose maps of a method are averaged: one that goes from patient to control only says nothing of controls."""
+    return AVERAGED | ({"group": "patient"} if method in methods("generator") else {})
 
 
 rule group:
@@ -19,7 +24,7 @@ rule syn:
         image=rules.register.output.image,
         template="<template>/brain_T1w.nii.gz",
     output:
-        warp="<scan>_from-affine_to-<space>_mode-image_xfm.nii.gz",
+        warp=WARP,
         warp_sidecar="<scan>_from-affine_to-<space>_mode-image_xfm.json",
         inverse="<scan>_from-<space>_to-affine_mode-image_xfm.nii.gz",
         inverse_sidecar="<scan>_from-<space>_to-affine_mode-image_xfm.json",
@@ -44,7 +49,7 @@ rule group_map:
         maps="<results>/explain/{method}/seed-{seed}/maps.npy",
         index=rules.pack.output.index,
         affine=rules.pack.output.affine,
-        warps=every_scan("<scan>_from-affine_to-<space>_mode-image_xfm.nii.gz", **AVERAGED),
+        warps=lambda wildcards: every_scan(WARP, **averaged(wildcards.method)),
         template_mask="<template>/brain_mask.nii.gz",
     output:
         image="<results>/group/{method}/seed-{seed}/logjacobian.nii.gz",
@@ -56,7 +61,7 @@ rule group_map:
     params:
         code=digest("group_map"),
         space=SPACE,
-        scans=every_scan("{scan}", **AVERAGED),
+        scans=lambda wildcards: every_scan("{scan}", **averaged(wildcards.method)),
     script:
         "../workflow_scripts/group_map.py"
 
@@ -66,12 +71,16 @@ use rule group_map as group_truth with:
         maps=rules.pack_truth.output.truth,
         index=rules.pack.output.index,
         affine=rules.pack.output.affine,
-        warps=rules.group_map.input.warps,
+        warps=every_scan(WARP, **AVERAGED),
         template_mask="<template>/brain_mask.nii.gz",
     output:
         image="<results>/group/truth/logjacobian.nii.gz",
     log:
         "<logs>/group_truth.log",
+    params:
+        code=digest("group_map"),
+        space=SPACE,
+        scans=every_scan("{scan}", **AVERAGED),
 
 
 rule group_figure:

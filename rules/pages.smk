@@ -11,6 +11,8 @@ PAGES = {
     "regions": ("7 Regions", "table: volumes by group"),
     "methods": ("8 Methods against truth", "all methods"),
     "sanity": ("8 Methods against truth", "sanity checks"),
+    "longitudinal": ("8 Methods against truth", "change between two scans"),
+    "longitudinal_order": ("8 Methods against truth", "change between two scans: pairs of methods"),
     "order": ("8 Methods against truth", "order of the methods in the paper"),
     "region_changes": ("8 Methods against truth", "by region"),
     "speed": ("8 Methods against truth", "time per scan"),

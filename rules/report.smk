@@ -1,4 +1,5 @@
 include: "pages.smk"
+include: "training.smk"
 
 
 rule cohort_figure:
@@ -130,7 +131,9 @@ BEFORE_COST = [
     rules.group_viewer.output.page,
     rules.voxelwise_figure.output.png,
     rules.regions_figure.output.png,
-    *expand("<results>/report/{table}.html", table=TABLES),
+    *([rules.training_figure.output.png] if GENERATORS else []),
+    *([rules.longitudinal_figure.output.png] if len(PAIRS) else []),
+    *expand("<results>/report/{table}.html", table=TABLES + TABLES_OF_PAIRS),
 ]
 
 

@@ -80,6 +80,7 @@ rule train_generator:
         images="<pack>/images.npy",
         index="<pack>/index.tsv",
         truth=true_changes(),
+        pairs=observed_changes(),
     output:
         weights="<results>/generator/{method}/seed-{seed}/weights.safetensors",
         architecture="<results>/generator/{method}/seed-{seed}/architecture.json",

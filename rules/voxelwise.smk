@@ -8,7 +8,7 @@ rule voxelwise:
         index=rules.pack.output.index,
         affine=rules.pack.output.affine,
         scans="<results>/cohort/scans.tsv",
-        warps=rules.group_map.input.warps,
+        warps=every_scan(WARP, **AVERAGED),
         template_mask="<template>/brain_mask.nii.gz",
     output:
         effect="<results>/voxelwise/{method}/effect.nii.gz",
@@ -40,7 +40,7 @@ use rule voxelwise as voxelwise_tbm with:
         index=rules.pack.output.index,
         affine=rules.pack.output.affine,
         scans="<results>/cohort/scans.tsv",
-        warps=rules.group_map.input.warps,
+        warps=every_scan(WARP, **AVERAGED),
         template_mask="<template>/brain_mask.nii.gz",
     output:
         effect="<results>/voxelwise/tbm/effect.nii.gz",

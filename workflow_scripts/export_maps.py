@@ -17,7 +17,7 @@ def export(inputs, outputs):
         if read_failure(sources[scan]):
             for path in [path for pair in places[scan].values() for path in pair]:
                 shutil.copy(sources[scan], path)
-    arrays = {name: getattr(inputs, name) for name in NAMES}
+    arrays = {"image": [inputs.image], "displacement": [inputs.displacement], "log_jacobian": inputs.log_jacobian}
     params = snakemake.params
     export_scans(inputs.index, inputs.affine, arrays, sources, places, params.method, params.space)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from counterwarp.networks import files
 from counterwarp.networks.device import prepare
-from counterwarp.training.adversarial import train_generator, true_pairs
+from counterwarp.training.adversarial import observed_pairs, train_generator, true_pairs
 from counterwarp.training.pack import read_pack
 from counterwarp.workflow import cohort_step
 
@@ -18,7 +18,7 @@ def train(inputs, outputs):
     pack = read_pack(inputs.images, inputs.index)
     of_method = {name: params.settings[name][method] for name in ("output_scale", "regulariser_weight")}
     origin = {"code": params.code, "seed": params.seed, "threads": params.threads}
-    pairs = true_pairs(pack, inputs.truth) if inputs.truth else None
+    pairs = true_pairs(pack, inputs.truth) if inputs.truth else observed_pairs(inputs.pairs) if inputs.pairs else None
     network, history = train_generator(pack, params.settings | of_method, device, RESUME, origin, method, pairs)
     files.save(network, outputs.weights, outputs.architecture)
     history.to_csv(outputs.history, sep="\t", index=False)

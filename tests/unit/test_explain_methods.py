@@ -196,21 +196,24 @@ def test_each_packed_scan_gets_its_row_and_side_cars(tmp_path):
     rows = {"image": (2, 4, 5, 6), "displacement": (2, 3, 4, 5, 6), "log_jacobian": (2, 4, 5, 6)}
     arrays = {}
     for name, shape in rows.items():
-        arrays[name] = str(tmp_path / f"{name}.npy")
-        np.save(arrays[name], np.broadcast_to(np.array([1.0, 2.0]).reshape(2, *[1] * (len(shape) - 1)), shape))
+        arrays[name] = [str(tmp_path / f"{name}.npy")]
+        np.save(arrays[name][0], np.broadcast_to(np.array([1.0, 2.0]).reshape(2, *[1] * (len(shape) - 1)), shape))
     pd.DataFrame({"scan": ["sub-01", "sub-03"]}).rename_axis("row").to_csv(tmp_path / "index.tsv", sep="\t")
     (tmp_path / "affine.json").write_text(json.dumps(np.diag([5.0, 5, 5, 1]).tolist()))
+    # A second seed, whose maps are 4 everywhere.
+    arrays["log_jacobian"].append(str(tmp_path / "again.npy"))
+    np.save(arrays["log_jacobian"][1], np.full(rows["log_jacobian"], 4.0))
     outputs = {
         scan: {name: (str(tmp_path / f"{scan}_{name}.nii.gz"), str(tmp_path / f"{scan}_{name}.json")) for name in rows}
         for scan in ("sub-01", "sub-02", "sub-03")
     }
     sources = {scan: f"{scan}.nii.gz" for scan in outputs}
     export_scans(tmp_path / "index.tsv", tmp_path / "affine.json", arrays, sources, outputs, "cycle", "SRI24")
-    assert nib.load(outputs["sub-03"]["log_jacobian"][0]).get_fdata().max() == 2
+    assert nib.load(outputs["sub-03"]["log_jacobian"][0]).get_fdata().max() == 3
     assert nib.load(outputs["sub-03"]["displacement"][0]).get_fdata().max() == 10
     assert not (tmp_path / "sub-02_image.nii.gz").exists()
     facts = json.loads((tmp_path / "sub-01_log_jacobian.json").read_text())
     assert facts["Sources"] == ["sub-01.nii.gz"]
-    assert "expansion is positive" in facts["Units"]
+    assert "expansion is positive" in facts["Units"] and "mean over 2 seeds" in facts["Description"]
     assert facts["Space"] == "SRI24"
     assert {"Direction", "SoftwareVersions"} <= set(facts)

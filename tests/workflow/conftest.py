@@ -62,7 +62,8 @@ class Workflow:
             path.write_text(original)
 
 
-TARGETS = {"all", "cohort", "preprocess", "train", "explain", "group", "roi", "sanity", "evaluate", "report"}
+STAGES = ["cohort", "preprocess", "train", "explain", "longitudinal", "group", "roi", "sanity", "evaluate", "report"]
+TARGETS = {"all", *STAGES}
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,8 @@ METHODS = {
     "defigan": "generator",
     "vagan": "generator",
 }
+# Methods that change images without a warp: their maps are changes of intensity, not of volume.
+OF_INTENSITY = {"vagan"}
 
 
 def methods(kind: str) -> list[str]:

@@ -60,6 +60,7 @@ def export_scan(
     method: str,
     space: str,
     outputs: dict[str, tuple[str, str]],
+    seeds: dict[str, int],
 ) -> None:
     """Write one scan's simulated image, displacement field and log-Jacobian, each with its side-car.
 
@@ -70,6 +71,7 @@ def export_scan(
         method: of the simulator.
         space: what the world is.
         outputs: for each array, the paths of the image and of its side-car.
+        seeds: for each array, over how many it is the mean.
     """
     facts = {
         "image": {
@@ -88,6 +90,8 @@ def export_scan(
         },
     }
     for name, (image, sidecar) in outputs.items():
+        if seeds[name] > 1:
+            facts[name]["Description"] += f"; mean over {seeds[name]} seeds"
         if name == "displacement":
             write_displacement(arrays[name], affine, image, space)
         else:
@@ -116,7 +120,7 @@ def write_displacement(voxels: NDArray, affine: NDArray, path: str | Path, space
 def export_scans(
     index: str | Path,
     affine: str | Path,
-    arrays: dict[str, str],
+    arrays: dict[str, list[str]],
     sources: dict[str, str],
     outputs: dict[str, dict[str, tuple[str, str]]],
     method: str,
@@ -127,16 +131,16 @@ def export_scans(
     Args:
         index: the pack's table.
         affine: JSON, the grid's 4 x 4.
-        arrays: of `export_scan`'s arrays, those of all scans, .npy.
+        arrays: of `export_scan`'s arrays, those of all scans, .npy, one file a seed; their mean is written.
         sources: scan -> the image that the simulator was given.
         outputs: scan -> `export_scan`'s outputs.
         method: of the simulator.
         space: of the template.
     """
     scans = pd.read_csv(index, sep="\t", dtype={"scan": str}).scan
-    opened = {name: np.load(path, mmap_mode="r") for name, path in arrays.items()}
+    opened = {name: [np.load(path, mmap_mode="r") for path in paths] for name, paths in arrays.items()}
+    seeds = {name: len(paths) for name, paths in arrays.items()}
     matrix = np.array(json.loads(Path(affine).read_text()))
     for row, scan in enumerate(scans):
-        export_scan(
-            {name: array[row] for name, array in opened.items()}, matrix, sources[scan], method, space, outputs[scan]
-        )
+        of_scan = {name: np.mean([array[row] for array in of_seeds], axis=0) for name, of_seeds in opened.items()}
+        export_scan(of_scan, matrix, sources[scan], method, space, outputs[scan], seeds)

@@ -17,6 +17,7 @@ UNITS = {
     "guided_backprop": "Guided gradient\n(1/sd of signal)",
     "gradcam": "Grad-CAM\n(logit)",
     "guided_gradcam": "Guided Grad-CAM\n(no unit)",
+    "vagan": "Change of intensity\n(sd of signal)",
     "occlusion": "Right answers lost\n(share)",
 }
 

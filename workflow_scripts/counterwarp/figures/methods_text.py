@@ -32,6 +32,7 @@ REFERENCES = {
     "54, 2011",
     "Avants 2011b": "Avants et al., An open source multivariate framework for n-tissue segmentation, "
     "Neuroinformatics 9, 2011",
+    "Baumgartner 2018": "Baumgartner et al., Visual feature attribution using Wasserstein GANs, CVPR 2018",
     "Benjamini 1995": "Benjamini and Hochberg, Controlling the false discovery rate, J. R. Stat. Soc. B 57, 1995",
     "Fonov 2011": "Fonov et al., Unbiased average age-appropriate atlases for pediatric studies, NeuroImage 54, 2011",
     "Gorgolewski 2016": "Gorgolewski et al., The brain imaging data structure, Sci. Data 3, 2016",
@@ -39,6 +40,8 @@ REFERENCES = {
     "Kingma 2015": "Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015",
     "Kokhlikyan 2020": "Kokhlikyan et al., Captum: a unified and generic model interpretability library for PyTorch, "
     "arXiv 2009.07896, 2020",
+    "Lanfredi 2020": "Bigolin Lanfredi et al., Interpretation of disease evidence for medical images using adversarial "
+    "deformation fields, MICCAI 2020",
     "Liu 2021": "Liu et al., Going beyond saliency maps: training deep models to interpret deep models, IPMI 2021",
     "Manjón 2010": "Manjón et al., Adaptive non-local means denoising of MR images, J. Magn. Reson. Imaging 31, 2010",
     "Mölder 2021": "Mölder et al., Sustainable data analysis with Snakemake, F1000Research 10, 2021",
@@ -73,6 +76,8 @@ COMPARED = {
     "cycle_displacement": "a simulator that computes a displacement [Liu 2021]",
     "cycle_velocity": "a simulator that computes a velocity, whose flow warps [Arsigny 2006]",
     "cycle_fixed_delta": "a simulator asked for a fixed shift of the logit, 12.5 [Liu 2021]",
+    "defigan": "DeFI-GAN, a warp that takes the disease out of patients' scans to convince a critic [Lanfredi 2020]",
+    "vagan": "VA-GAN, the same by a change of intensity [Baumgartner 2018]",
     "backprop": "the gradient of the logit [Simonyan 2014]",
     "guided_backprop": "guided back-propagation [Springenberg 2015]",
     "gradcam": "Grad-CAM [Selvaraju 2017]",

@@ -77,6 +77,19 @@ TABLES = {
         still 0.5 alike when all layers are new, or when the labels in training were shuffled. A simulator is trained
         anew with the shuffled labels; for new layers that would be one training each, and is not done.""",
     ),
+    "longitudinal": Told(
+        "Change between two scans",
+        """Normalised cross-correlation of the change that a method predicts (the later scan without the disease, minus
+        that scan) with the change that was observed (the earlier scan, rigidly registered, minus the later), inside
+        both brains: mean over a subject's pairs, then over the test subjects. mean and sd are over the seeds, low and
+        high the 95 % interval when subjects are drawn anew.""",
+    ),
+    "longitudinal_order": Told(
+        "Change between two scans: pairs of methods",
+        """Difference of the two methods' normalised cross-correlation over the same subjects, with its 95 % interval
+        when subjects are drawn anew, and p of the test that turns the sign of each subject's difference (two-sided).
+        """,
+    ),
     "voxelwise": Told(
         "Voxelwise inference",
         """Where in the brain volume changes, corrected for the family of all voxels (p < 0.05). A simulator: mean of

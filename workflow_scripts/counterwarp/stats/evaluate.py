@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from counterwarp.explain import METHODS, OF_INTENSITY
 from counterwarp.imaging.regions import of_several
 from counterwarp.stats.methods import (
     MEAN,
@@ -32,6 +33,15 @@ class Explained:
     logits: str
     group_map: str
     quality: str | None
+
+    @property
+    def is_volume_change(self) -> bool:
+        """Whether its maps are of tissue volume."""
+        return self.quality is not None and self.method not in OF_INTENSITY
+
+    def answers_for(self, tested: pd.DataFrame) -> pd.DataFrame:
+        """Those of the scans that it says something of: a generator goes from patient to control only."""
+        return tested[tested["group"] == "patient"] if METHODS.get(self.method) == "generator" else tested
 
 
 @dataclass(frozen=True)
@@ -75,11 +85,11 @@ def evaluate(explained: list[Explained], index: pd.DataFrame, mask: np.ndarray, 
     subjects, logits, groups, changes = [], [], [], []
     for one in explained:
         name = {"method": one.method, "seed": one.seed}
-        table = tested[["row", "scan", "group"]]
+        table = one.answers_for(tested)[["row", "scan", "group"]]
         if truth:
             maps, true_maps = np.load(one.maps, mmap_mode="r"), np.load(truth.maps, mmap_mode="r")
-            table = table.merge(compare_maps(maps, true_maps, mask, list(tested["row"])), on="row")
-            measures, regions = _compare_groups(_image(one.group_map), one.quality is not None, truth, len(tested))
+            table = table.merge(compare_maps(maps, true_maps, mask, list(table["row"])), on="row")
+            measures, regions = _compare_groups(_image(one.group_map), one.is_volume_change, truth, len(table))
             groups.append(measures.assign(**name))
             changes.append(regions.assign(**name))
         if one.quality:
@@ -89,7 +99,7 @@ def evaluate(explained: list[Explained], index: pd.DataFrame, mask: np.ndarray, 
             quality = pd.read_csv(one.quality, sep="\t")
             quality["folding_percent"] = 100 * quality["folding_share"]
             table = table.merge(compare_logits(seen, is_patient), on="row")
-            groups.append(_keep_order(seen.merge(tested[["row", "group"]], on="row")).assign(**name))
+            groups.append(_keep_order(seen.merge(table[["row", "group"]], on="row")).assign(**name))
             table = table.merge(quality[["row", "folding_percent", "cycle_rmse"]], on="row")
         subjects.append(table.drop(columns="row").assign(**name))
     if truth:
@@ -131,12 +141,13 @@ def _with_several_seeds(explained: list[Explained]) -> list[tuple[str, list[Expl
 
 def _compare_means(of_seeds: list[Explained], tested: pd.DataFrame, mask: np.ndarray, truth: Truth):
     """What `evaluate` makes of one seed, for the mean of a method's maps over its seeds."""
+    tested = of_seeds[0].answers_for(tested)
     rows = list(tested["row"])
     maps = np.mean([np.load(one.maps, mmap_mode="r")[rows] for one in of_seeds], axis=0)
     true_maps = np.load(truth.maps, mmap_mode="r")[rows]
     numbers = compare_maps(maps, true_maps, mask, list(range(len(rows)))).assign(row=rows)
     group_map = np.mean([_image(one.group_map) for one in of_seeds], axis=0)
-    measures, regions = _compare_groups(group_map, of_seeds[0].quality is not None, truth, len(rows))
+    measures, regions = _compare_groups(group_map, of_seeds[0].is_volume_change, truth, len(rows))
     return tested[["row", "scan", "group"]].merge(numbers, on="row"), measures, regions
 
 

@@ -29,10 +29,12 @@ def pair_scans(
         order: the column that tells which of a subject's scans is earlier: age in years, or a date.
 
     Returns:
-        subject, split, field_strength, earlier, later (names of scans), in the order of the table.
+        subject, split, field_strength, earlier, later (names of scans), in the order of the table; empty for a cohort
+        that was scanned once.
 
     Raises:
-        ConfigError: no pair, a pair in reverse order or of one time, a subject in two splits; every problem found.
+        ConfigError: pairs at different field strengths only, a pair in reverse order or of one time, a subject in two
+            splits; every problem found.
     """
     if "field_strength" not in scans:
         scans = scans.assign(field_strength=ANY_FIELD)
@@ -57,10 +59,10 @@ def pair_scans(
         at_other_field += len(rows) == before and _has_both(own, earlier, later)
     if at_other_field:
         LOG.warning("left out, for want of a pair at one field strength: %d subjects", at_other_field)
-    if not rows:
+    if not rows and at_other_field:
         problems.append(
             f"no {earlier} scan is followed by a {later} scan of the same subject and field strength "
-            f"(subjects with both at different ones: {at_other_field}): add scans, or do without pairs"
+            f"(subjects with both at different ones: {at_other_field}): add scans, or set longitudinal: null"
         )
     if problems:
         raise ConfigError(problems)
@@ -166,3 +168,34 @@ def _paired_p(differences: pd.Series, seed: int) -> float:
         return np.nan
     test = permutation_test((known,), np.mean, permutation_type="samples", n_resamples=RESAMPLES, rng=seed)
     return float(test.pvalue)
+
+
+def score_methods(
+    jobs: dict[tuple[str, str], np.ndarray],
+    maps: dict[tuple[str, str], np.ndarray],
+    pairs: dict[str, np.ndarray],
+    truth: np.ndarray | None,
+) -> pd.DataFrame:
+    """NCC of every method's prediction with what each pair shows, and of its map with the true one.
+
+    Args:
+        jobs: (method, seed) -> change of intensity by the disease of every packed scan, (n, *grid): x1 - x0^, or for a
+            saliency method its map. The prediction is its negative, as the observed change is the earlier scan minus
+            the later.
+        maps: (method, seed) -> maps of every packed scan.
+        pairs: of `counterwarp.imaging.longitudinal.pack_changes`.
+        truth: true maps of every packed scan, or None.
+
+    Returns:
+        method, seed, subject, split, earlier, later, ncc, and with a truth ncc_truth.
+    """
+    scores = []
+    names = pd.DataFrame({name: pairs[name] for name in ("subject", "split", "earlier", "later")})
+    for (method, seed), change in jobs.items():
+        table = score(names, -change[pairs["row"]].astype(np.float32), pairs["change"], pairs["mask"])
+        table.insert(1, "split", names["split"])
+        if truth is not None:
+            rows = zip(pairs["row"], pairs["mask"], strict=True)
+            table["ncc_truth"] = [ncc(maps[method, seed][row], truth[row], mask) for row, mask in rows]
+        scores.append(table.assign(method=method, seed=seed))
+    return pd.concat(scores, ignore_index=True)

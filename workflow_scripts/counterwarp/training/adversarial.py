@@ -122,6 +122,13 @@ def true_pairs(pack: Pack, truth: str) -> Pairs:
     return Pairs(rows, change, np.ones(change.shape, bool), pack.index["subject"].to_numpy()[rows])
 
 
+def observed_pairs(path: str) -> Pairs:
+    """The pairs of validation subjects (npz of `counterwarp.imaging.longitudinal.pack_changes`)."""
+    with np.load(path) as arrays:
+        held_out = arrays["split"] == "validation"
+        return Pairs(*(arrays[name][held_out] for name in ("row", "change", "mask", "subject")))
+
+
 class DivergedError(CounterwarpError):
     """A training that cannot go on; `network` is the best generator before (None for none), `history` its report."""
 

@@ -1,0 +1,123 @@
+TABLES_OF_PAIRS = ["longitudinal", "longitudinal_order"] if len(PAIRS) else []
+EARLIER = PAIRS.set_index("later")["earlier"]
+
+
+def earlier(pattern):
+    """The same file of the scan with which a later one is compared."""
+
+    def path(wildcards):
+        scan = SCANS.loc[EARLIER[wildcards.scan]]
+        return workflow.pathvars.apply(pattern).format(scan=scan.scan, folder=scan.folder)
+
+    return path
+
+
+def every_later(pattern):
+    return expand(workflow.pathvars.apply(pattern), zip, scan=PAIRS.later, folder=SCANS.folder[PAIRS.later])
+
+
+rule longitudinal:
+    input:
+        expand("<results>/tables/{table}.tsv", table=TABLES_OF_PAIRS),
+    localrule: True
+
+
+rule observed_change:
+    input:
+        earlier=earlier("<work>_desc-n4_T1w.nii.gz"),
+        earlier_mask=earlier("<scan>_desc-brain_mask.nii.gz"),
+        later="<work>_desc-n4_T1w.nii.gz",
+        later_mask="<scan>_desc-brain_mask.nii.gz",
+        transform="<scan>_from-T1w_to-<space>_mode-image_xfm.json",
+        template_mask="<template>/brain_mask.nii.gz",
+    output:
+        change="<scan>_space-<space>_res-network_desc-observed_change.nii.gz",
+        mask="<scan>_space-<space>_res-network_desc-observed_mask.nii.gz",
+        sidecar="<scan>_space-<space>_res-network_desc-observed_change.json",
+    log:
+        "<scanlog>_observed_change.log",
+    cache: True
+    conda:
+        "../envs/preprocess.yaml"
+    params:
+        code=digest("observed_change"),
+        roles="fixed: later, moving: earlier",
+        network_shape=config["preprocess"]["network_shape"],
+        network_voxel_mm=config["preprocess"]["network_voxel_mm"],
+        seed=config["preprocess"]["seed"],
+        space=SPACE,
+    script:
+        "../workflow_scripts/observed_change.py"
+
+
+rule pack_changes:
+    input:
+        changes=every_later("<scan>_space-<space>_res-network_desc-observed_change.nii.gz"),
+        masks=every_later("<scan>_space-<space>_res-network_desc-observed_mask.nii.gz"),
+        index="<pack>/index.tsv",
+    output:
+        pairs="<results>/longitudinal/pairs.npz",
+    log:
+        "<logs>/pack_changes.log",
+    cache: True
+    conda:
+        "../envs/pack.yaml"
+    params:
+        code=digest("pack_changes"),
+        pairs=PAIRS[["subject", "split", "earlier", "later"]].to_dict("list"),
+    script:
+        "../workflow_scripts/pack_changes.py"
+
+
+rule longitudinal_table:
+    input:
+        pairs=rules.pack_changes.output.pairs,
+        changes=[
+            f"<results>/explain/{method}/seed-{seed}/{change_of(method)}.npy"
+            for method in config["explain"]["methods"]
+            for seed in config["seeds"]
+        ],
+        maps=[
+            f"<results>/explain/{method}/seed-{seed}/maps.npy"
+            for method in config["explain"]["methods"]
+            for seed in config["seeds"]
+        ],
+        truth=rules.pack_truth.output.truth if TRUTH_KNOWN else [],
+    output:
+        pairs="<results>/tables/longitudinal_pairs.tsv",
+        methods="<results>/tables/longitudinal.tsv",
+        order="<results>/tables/longitudinal_order.tsv",
+    log:
+        "<logs>/longitudinal_table.log",
+    cache: True
+    conda:
+        "../envs/evaluate.yaml"
+    params:
+        code=digest("longitudinal_table"),
+        jobs=[(method, seed) for method in config["explain"]["methods"] for seed in config["seeds"]],
+        seed=config["seeds"][0],
+    script:
+        "../workflow_scripts/longitudinal_table.py"
+
+
+rule longitudinal_figure:
+    input:
+        pairs=rules.longitudinal_table.output.pairs,
+        methods=rules.longitudinal_table.output.methods,
+    output:
+        png=report(
+            "<results>/figures/longitudinal.png",
+            caption="../report/longitudinal.rst",
+            category="8 Methods against truth",
+            labels={"shown": "figure: change between two scans"},
+        ),
+        pdf="<results>/figures/longitudinal.pdf",
+    log:
+        "<logs>/longitudinal_figure.log",
+    cache: True
+    conda:
+        "../envs/report.yaml"
+    params:
+        code=digest("longitudinal_figure"),
+    script:
+        "../workflow_scripts/longitudinal_figure.py"

@@ -1,0 +1,49 @@
+"""What two scans of a subject say of every method (Bigolin Lanfredi et al. 2020, Table 1), beside the truth."""
+
+import numpy as np
+import pandas as pd
+
+from counterwarp.figures.benchmark import TITLES
+from counterwarp.figures.style import GREY, figure
+
+
+def longitudinal_figure(pairs: pd.DataFrame, methods: pd.DataFrame):
+    """NCC of predicted and observed change by method; where the truth is known, each pair's NCC to both.
+
+    Args:
+        pairs: of `counterwarp.stats.longitudinal.score_methods`.
+        methods: of `counterwarp.stats.longitudinal.summarise`.
+    """
+    known = "ncc_truth" in pairs
+    drawn = figure(11 if known else 6, 4.6)
+    panels = drawn.subplots(1, 1 + known, squeeze=False)[0]
+    _draw_methods(panels[0], methods)
+    if known:
+        _draw_pairs(panels[1], pairs)
+    return drawn
+
+
+def _draw_methods(axes, methods: pd.DataFrame) -> None:
+    subjects = int(methods["subjects"].max()) if len(methods) else 0
+    places = np.arange(len(methods))
+    axes.barh(places, methods["mean"], color=GREY, alpha=0.5, height=0.6)
+    axes.hlines(places, methods["low"], methods["high"], color="black", linewidth=1.5)
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    axes.set_yticks(places, [TITLES.get(name, name) for name in methods["method"]])
+    axes.invert_yaxis()
+    axes.set_xlabel("NCC of predicted and observed change")
+    axes.set_title(f"{subjects} test subjects (line: 95 % interval over subjects)")
+
+
+def _draw_pairs(axes, pairs: pd.DataFrame) -> None:
+    mean = pairs.groupby(["method", "later", "split"], sort=False)[["ncc", "ncc_truth"]].mean().reset_index()
+    for number, (method, of_method) in enumerate(mean.groupby("method", sort=False)):
+        held_out = of_method["split"] == "test"
+        for part, marker in ((of_method[held_out], "o"), (of_method[~held_out], "x")):
+            axes.plot(part["ncc"], part["ncc_truth"], marker, color=f"C{number}", markersize=4)
+        axes.plot([], [], "o", color=f"C{number}", label=TITLES.get(method, method))
+    axes.axhline(0, color=GREY, linewidth=0.8)
+    axes.axvline(0, color=GREY, linewidth=0.8)
+    axes.set(xlabel="NCC of predicted and observed change", ylabel="NCC of the map and the true map")
+    axes.set_title("All pairs, mean over seeds (dot: test subjects, cross: others)")
+    axes.legend(fontsize=7)

@@ -1,0 +1,114 @@
+"""What changed between two scans of a subject, as the later one's place on the network's grid shows it."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from counterwarp.imaging.ants import Stage, own_folder, read_world_matrix, run_registration
+from counterwarp.imaging.io import Volume, read_sidecar, read_volume, write_image, write_sidecar
+from counterwarp.imaging.normalise import network_affine, z_score
+from counterwarp.imaging.resample import at_least, resample_inside
+
+WORKING_MM = 2.0
+RIGID = Stage("Rigid[0.1]", "MI[{fixed},{moving},1,32,Regular,0.25]", "500x250x100", "4x2x1", "2x1x0")
+
+
+def observed_change(
+    earlier: str,
+    earlier_mask: str,
+    later: str,
+    later_mask: str,
+    transform_sidecar: str,
+    template_mask: str,
+    network_shape: Sequence[int],
+    network_voxel_mm: float,
+    change: str,
+    mask: str,
+    sidecar: str,
+    seed: int,
+    space: str,
+) -> None:
+    """Write the earlier scan minus the later one, where the later one lies on the network's grid.
+
+    The earlier brain is registered to the later one by a rigid motion (Bigolin Lanfredi et al. 2020, section 3.3), and
+    both are carried to the grid by the later scan's affine, so that no other change of scale comes between them.
+
+    Args:
+        earlier, later: bias-corrected scans of a subject.
+        earlier_mask, later_mask: their brain masks.
+        transform_sidecar: JSON of the later scan's affine, with its WorldMatrix (scanner mm -> the template's mm).
+        template_mask: the brain mask of the template, on which the grid is centred.
+        network_shape, network_voxel_mm: the network's grid.
+        change: output NIfTI, float32, in standard deviations of the brain's signal; 0 outside the mask.
+        mask: output NIfTI, inside both brains.
+        sidecar: JSON of the change.
+        seed: of the registration.
+        space: of the template.
+    """
+    scans = [read_volume(path) for path in (earlier, later)]
+    brains = [read_volume(path).data > 0.5 for path in (earlier_mask, later_mask)]
+    stripped = [Volume(scan.data * brain, scan.affine) for scan, brain in zip(scans, brains, strict=True)]
+    to_later = np.linalg.inv(estimate_rigid(*stripped, seed))
+    to_template = np.array(read_sidecar(transform_sidecar)["WorldMatrix"])
+    template = read_volume(template_mask)
+    grid = network_affine(template.data > 0.5, template.affine, list(network_shape), network_voxel_mm)
+    scaled, inside = [], []
+    for scan, brain, world in zip(scans, brains, (to_template @ to_later, to_template), strict=True):
+        values, where = resample_inside(scan.data, brain, scan.affine, tuple(network_shape), grid, world)
+        scaled.append(z_score(values, where)[0])
+        inside.append(where)
+    both = inside[0] & inside[1]
+    write_image(np.where(both, scaled[0] - scaled[1], 0).astype(np.float32), grid, change, space)
+    write_image(both, grid, mask, space)
+    write_sidecar(
+        sidecar,
+        sources=[earlier, later],
+        space=space,
+        tools=("antspyx",),
+        Description="The earlier scan, rigidly registered to this one, minus this one",
+        Units="standard deviations from the mean inside the brain mask",
+    )
+
+
+def estimate_rigid(earlier: Volume, later: Volume, seed: int) -> np.ndarray:
+    """Rigid registration by mutual information, started from the centres of mass.
+
+    Args:
+        earlier, later: two brains of a subject.
+        seed: of the sampling of voxels.
+
+    Returns:
+        4 x 4 world matrix, later mm -> earlier mm (RAS).
+    """
+    with own_folder() as folder:
+        files = [folder / "later.nii", folder / "earlier.nii"]
+        for file, volume in zip(files, (later, earlier), strict=True):
+            coarse = at_least(volume, WORKING_MM)
+            write_image(coarse.data, coarse.affine, file, "scanner")
+        run_registration(*files, (RIGID,), f"{folder}/", centre=True, seed=seed)
+        return read_world_matrix(folder / "0GenericAffine.mat")
+
+
+def pack_changes(
+    pairs: pd.DataFrame, index: pd.DataFrame, changes: dict[str, str], masks: dict[str, str], output: str
+) -> None:
+    """Write the observed changes of all pairs whose later scan is packed (npz).
+
+    Args:
+        pairs: subject, split, earlier, later; one row a pair.
+        index: the pack's table.
+        changes, masks: of `observed_change`, by the later scan; pairs of failed scans are left out of both.
+        output: npz of row (of the pack: the later scan), change (n, x, y, z) float32, mask (bool), subject, split,
+            earlier and later (text).
+    """
+    row = index.set_index("scan")["row"]
+    kept = pairs[pairs["later"].isin(changes) & pairs["later"].isin(row.index)]
+    arrays = {
+        "row": row[kept["later"]].to_numpy(),
+        "change": np.stack([read_volume(changes[scan]).data for scan in kept["later"]]),
+        "mask": np.stack([read_volume(masks[scan]).data > 0.5 for scan in kept["later"]]),
+    }
+    texts = {name: kept[name].to_numpy(str) for name in ("subject", "split", "earlier", "later")}
+    with open(output, "wb") as file:
+        np.savez(file, **arrays, **texts)

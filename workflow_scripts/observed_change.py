@@ -1,0 +1,23 @@
+"""What changed between two scans of a subject."""
+
+from counterwarp.imaging.longitudinal import observed_change
+from counterwarp.workflow import scan_step
+
+scan_step(
+    snakemake,
+    lambda inputs, outputs: observed_change(
+        inputs.earlier,
+        inputs.earlier_mask,
+        inputs.later,
+        inputs.later_mask,
+        inputs.transform,
+        inputs.template_mask,
+        snakemake.params.network_shape,
+        snakemake.params.network_voxel_mm,
+        outputs.change,
+        outputs.mask,
+        outputs.sidecar,
+        snakemake.params.seed,
+        snakemake.params.space,
+    ),
+)
