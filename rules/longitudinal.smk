@@ -24,11 +24,12 @@ rule longitudinal:
 
 rule observed_change:
     input:
-        earlier=earlier("<work>_desc-n4_T1w.nii.gz"),
-        earlier_mask=earlier("<scan>_desc-brain_mask.nii.gz"),
-        later="<work>_desc-n4_T1w.nii.gz",
-        later_mask="<scan>_desc-brain_mask.nii.gz",
-        transform="<scan>_from-T1w_to-<space>_mode-image_xfm.json",
+        earlier=earlier("<scan>_space-<space>_desc-preproc_T1w.nii.gz"),
+        earlier_mask=earlier("<scan>_space-<space>_desc-brain_mask.nii.gz"),
+        earlier_transform=earlier("<scan>_from-T1w_to-<space>_mode-image_xfm.json"),
+        later="<scan>_space-<space>_desc-preproc_T1w.nii.gz",
+        later_mask="<scan>_space-<space>_desc-brain_mask.nii.gz",
+        later_transform="<scan>_from-T1w_to-<space>_mode-image_xfm.json",
         template_mask="<template>/brain_mask.nii.gz",
     output:
         change="<scan>_space-<space>_res-network_desc-observed_change.nii.gz",

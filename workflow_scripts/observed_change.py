@@ -1,16 +1,13 @@
 """What changed between two scans of a subject."""
 
-from counterwarp.imaging.longitudinal import observed_change
+from counterwarp.imaging.longitudinal import Scan, observed_change
 from counterwarp.workflow import scan_step
 
 scan_step(
     snakemake,
     lambda inputs, outputs: observed_change(
-        inputs.earlier,
-        inputs.earlier_mask,
-        inputs.later,
-        inputs.later_mask,
-        inputs.transform,
+        Scan(inputs.earlier, inputs.earlier_mask, inputs.earlier_transform),
+        Scan(inputs.later, inputs.later_mask, inputs.later_transform),
         inputs.template_mask,
         snakemake.params.network_shape,
         snakemake.params.network_voxel_mm,

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from counterwarp.imaging.io import read_sidecar, read_volume, write_image
-from counterwarp.imaging.longitudinal import estimate_rigid, observed_change, pack_changes
+from counterwarp.imaging.longitudinal import Scan, estimate_rigid, in_scanner, observed_change, pack_changes
 from counterwarp.imaging.resample import resample
 from scipy.ndimage import gaussian_filter
 
@@ -45,13 +45,24 @@ def scans(tmp_path_factory):
     moved_mask = resample(mask, AFFINE, SHAPE, AFFINE, motion()) > 0.5
     write_image(np.where(moved_mask, moved, 0), AFFINE, folder / "earlier.nii.gz", "scanner")
     write_image(moved_mask, AFFINE, folder / "earlier_mask.nii.gz", "scanner")
-    (folder / "x.json").write_text(json.dumps({"WorldMatrix": np.eye(4).tolist()}))
+    # Each scan was brought to the template by an affine of its own, the earlier one's larger by a tenth.
+    (folder / "later.json").write_text(json.dumps({"WorldMatrix": np.eye(4).tolist()}))
+    larger = np.diag([1.1, 1.1, 1.1, 1.0])
+    (folder / "earlier.json").write_text(json.dumps({"WorldMatrix": larger.tolist()}))
+    for name, order in (("earlier", 3), ("earlier_mask", 1)):
+        volume = read_volume(folder / f"{name}.nii.gz")
+        moved = resample(volume.data, AFFINE, SHAPE, AFFINE, larger, order)
+        write_image(moved if order == 3 else moved > 0.5, AFFINE, folder / f"{name}.nii.gz", "MNI152")
     return folder, place
+
+
+def scan_of(folder, name):
+    return Scan(*(str(folder / f"{name}{end}") for end in (".nii.gz", "_mask.nii.gz", ".json")))
 
 
 def test_the_motion_of_the_head_is_found(scans):
     folder, _ = scans
-    found = estimate_rigid(read_volume(folder / "earlier.nii.gz"), read_volume(folder / "later.nii.gz"), seed=1)
+    found = estimate_rigid(*(in_scanner(scan_of(folder, name)) for name in ("earlier", "later")), seed=1)
     corners = np.array([[x, y, z, 1] for x in (-50, 50) for y in (-50, 50) for z in (-50, 50)]).T
     # A quarter of a voxel.
     assert np.abs((found - motion()) @ corners).max() < EDGE / 4
@@ -60,8 +71,9 @@ def test_the_motion_of_the_head_is_found(scans):
 def test_what_only_moved_is_no_change_and_what_changed_is_one_with_its_sign(scans):
     folder, place = scans
     at = {name: str(folder / name) for name in ("change.nii.gz", "mask.nii.gz", "change.json")}
-    inputs = [str(folder / f"{name}.nii.gz") for name in ("earlier", "earlier_mask", "later", "later_mask")]
-    observed_change(*inputs, str(folder / "x.json"), inputs[3], SHAPE, EDGE, *at.values(), seed=1, space="MNI152")
+    template_mask = str(folder / "later_mask.nii.gz")
+    pair = [scan_of(folder, name) for name in ("earlier", "later")]
+    observed_change(*pair, template_mask, SHAPE, EDGE, *at.values(), seed=1, space="MNI152")
     change, mask = (read_volume(at[name]).data for name in ("change.nii.gz", "mask.nii.gz"))
     inside = np.zeros(SHAPE, bool)
     inside[30:32, 26:28, 22:24] = True

@@ -1,6 +1,7 @@
 """What changed between two scans of a subject, as the later one's place on the network's grid shows it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -8,18 +9,34 @@ import pandas as pd
 from counterwarp.imaging.ants import Stage, own_folder, read_world_matrix, run_registration
 from counterwarp.imaging.io import Volume, read_sidecar, read_volume, write_image, write_sidecar
 from counterwarp.imaging.normalise import network_affine, z_score
-from counterwarp.imaging.resample import at_least, resample_inside
+from counterwarp.imaging.resample import at_least, corners, resample, resample_inside
 
 WORKING_MM = 2.0
 RIGID = Stage("Rigid[0.1]", "MI[{fixed},{moving},1,32,Regular,0.25]", "500x250x100", "4x2x1", "2x1x0")
 
 
+@dataclass(frozen=True)
+class Scan:
+    """A preprocessed scan.
+
+    Attributes:
+        image, mask: the brain and its mask in the template's space.
+        transform_sidecar: JSON of the affine that brought it there: WorldMatrix, scanner mm -> the template's.
+    """
+
+    image: str
+    mask: str
+    transform_sidecar: str
+
+    @property
+    def to_template(self) -> np.ndarray:
+        """4 x 4, scanner mm -> the template's mm."""
+        return np.array(read_sidecar(self.transform_sidecar)["WorldMatrix"])
+
+
 def observed_change(
-    earlier: str,
-    earlier_mask: str,
-    later: str,
-    later_mask: str,
-    transform_sidecar: str,
+    earlier: Scan,
+    later: Scan,
     template_mask: str,
     network_shape: Sequence[int],
     network_voxel_mm: float,
@@ -31,13 +48,12 @@ def observed_change(
 ) -> None:
     """Write the earlier scan minus the later one, where the later one lies on the network's grid.
 
-    The earlier brain is registered to the later one by a rigid motion (Bigolin Lanfredi et al. 2020, section 3.3), and
-    both are carried to the grid by the later scan's affine, so that no other change of scale comes between them.
+    The earlier brain is registered to the later one by a rigid motion (Bigolin Lanfredi et al. 2020, section 3.3), in
+    the scanner's space, and both are carried to the grid by the later scan's affine: each one's own affine would take
+    out a part of the change.
 
     Args:
-        earlier, later: bias-corrected scans of a subject.
-        earlier_mask, later_mask: their brain masks.
-        transform_sidecar: JSON of the later scan's affine, with its WorldMatrix (scanner mm -> the template's mm).
+        earlier, later: two scans of a subject.
         template_mask: the brain mask of the template, on which the grid is centred.
         network_shape, network_voxel_mm: the network's grid.
         change: output NIfTI, float32, in standard deviations of the brain's signal; 0 outside the mask.
@@ -46,16 +62,14 @@ def observed_change(
         seed: of the registration.
         space: of the template.
     """
-    scans = [read_volume(path) for path in (earlier, later)]
-    brains = [read_volume(path).data > 0.5 for path in (earlier_mask, later_mask)]
-    stripped = [Volume(scan.data * brain, scan.affine) for scan, brain in zip(scans, brains, strict=True)]
-    to_later = np.linalg.inv(estimate_rigid(*stripped, seed))
-    to_template = np.array(read_sidecar(transform_sidecar)["WorldMatrix"])
     template = read_volume(template_mask)
     grid = network_affine(template.data > 0.5, template.affine, list(network_shape), network_voxel_mm)
+    to_later = np.linalg.inv(estimate_rigid(in_scanner(earlier), in_scanner(later), seed))
+    moved = later.to_template @ to_later @ np.linalg.inv(earlier.to_template)
     scaled, inside = [], []
-    for scan, brain, world in zip(scans, brains, (to_template @ to_later, to_template), strict=True):
-        values, where = resample_inside(scan.data, brain, scan.affine, tuple(network_shape), grid, world)
+    for scan, world in ((earlier, moved), (later, np.eye(4))):
+        image, brain = read_volume(scan.image), read_volume(scan.mask).data > 0.5
+        values, where = resample_inside(image.data, brain, image.affine, tuple(network_shape), grid, world)
         scaled.append(z_score(values, where)[0])
         inside.append(where)
     both = inside[0] & inside[1]
@@ -63,12 +77,23 @@ def observed_change(
     write_image(both, grid, mask, space)
     write_sidecar(
         sidecar,
-        sources=[earlier, later],
+        sources=[earlier.image, later.image],
         space=space,
         tools=("antspyx",),
         Description="The earlier scan, rigidly registered to this one, minus this one",
         Units="standard deviations from the mean inside the brain mask",
     )
+
+
+def in_scanner(scan: Scan) -> Volume:
+    """A preprocessed brain back in its scanner's space, on a grid as fine as the template's that holds all of it."""
+    image, back = read_volume(scan.image), np.linalg.inv(scan.to_template)
+    box = corners(image.shape, back @ image.affine)
+    edge = image.voxel_mm.min()
+    affine = np.diag([edge, edge, edge, 1.0])
+    affine[:3, 3] = box.min(0)
+    shape = tuple(int(n) for n in np.ceil(np.ptp(box, axis=0) / edge) + 1)
+    return Volume(resample(image.data, image.affine, shape, affine, back), affine)
 
 
 def estimate_rigid(earlier: Volume, later: Volume, seed: int) -> np.ndarray:
