@@ -1,10 +1,14 @@
 """What two scans of a subject say of every method (Bigolin Lanfredi et al. 2020, Table 1), beside the truth."""
 
+import matplotlib
 import numpy as np
 import pandas as pd
 
 from counterwarp.figures.benchmark import TITLES
 from counterwarp.figures.style import GREY, figure
+
+# There are more methods than colours that everyone can tell apart: the bars beside say the same by name.
+MANY = matplotlib.colormaps["tab20"]
 
 
 def longitudinal_figure(pairs: pd.DataFrame, methods: pd.DataFrame):
@@ -32,16 +36,16 @@ def _draw_methods(axes, methods: pd.DataFrame) -> None:
     axes.set_yticks(places, [TITLES.get(name, name) for name in methods["method"]])
     axes.invert_yaxis()
     axes.set_xlabel("NCC of predicted and observed change")
-    axes.set_title(f"{subjects} test subjects (line: 95 % interval over subjects)")
+    axes.set_title(f"Test subjects: {subjects} (line: 95 % interval over subjects)")
 
 
 def _draw_pairs(axes, pairs: pd.DataFrame) -> None:
     mean = pairs.groupby(["method", "later", "split"], sort=False)[["ncc", "ncc_truth"]].mean().reset_index()
     for number, (method, of_method) in enumerate(mean.groupby("method", sort=False)):
-        held_out = of_method["split"] == "test"
+        held_out, colour = of_method["split"] == "test", MANY(number)
         for part, marker in ((of_method[held_out], "o"), (of_method[~held_out], "x")):
-            axes.plot(part["ncc"], part["ncc_truth"], marker, color=f"C{number}", markersize=4)
-        axes.plot([], [], "o", color=f"C{number}", label=TITLES.get(method, method))
+            axes.plot(part["ncc"], part["ncc_truth"], marker, color=colour, markersize=4)
+        axes.plot([], [], "o", color=colour, label=TITLES.get(method, method))
     axes.axhline(0, color=GREY, linewidth=0.8)
     axes.axvline(0, color=GREY, linewidth=0.8)
     axes.set(xlabel="NCC of predicted and observed change", ylabel="NCC of the map and the true map")
