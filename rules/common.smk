@@ -19,8 +19,6 @@ TRUTH_KNOWN = config["cohort"]["source"] == "demo"
 IS_BENCHMARK = config["cohort"]["source"] in ("gaussians", "toy")
 
 SPACE = str(config["atlas"]).upper()
-# The simulator whose images and maps are written for every scan.
-DERIVED = config["explain"]["derivatives"]
 
 
 pathvars:
@@ -81,6 +79,10 @@ def index_pairs():
 
 SCANS = index_cohort().set_index("scan", drop=False)
 PAIRS = index_pairs()
+# Scans whose maps are averaged.
+AVERAGED = {"baseline": True} | ({} if config["group"]["split"] == "all" else {"split": config["group"]["split"]})
+# The simulator whose images and maps are written for every scan.
+DERIVED = config["explain"]["derivatives"]
 
 
 def every_scan(pattern, **wanted):
@@ -125,6 +127,26 @@ def cohort_files(wildcards):
 def exported(name):
     """A derivative of every scan, on the network's grid, by the simulator chosen for it."""
     return every_scan(f"<scan>_space-<space>_res-network_desc-{DERIVED}_{name}")
+
+
+def earlier(pattern):
+    """The same file of the scan with which a later one is compared."""
+
+    def path(wildcards):
+        scan = SCANS.loc[PAIRS.set_index("later")["earlier"][wildcards.scan]]
+        return workflow.pathvars.apply(pattern).format(scan=scan.scan, folder=scan.folder)
+
+    return path
+
+
+def every_later(pattern):
+    """The paths of the later scans of all pairs."""
+    return expand(workflow.pathvars.apply(pattern), zip, scan=PAIRS.later, folder=SCANS.folder[PAIRS.later])
+
+
+def averaged(method):
+    """Whose maps of a method are averaged: one that goes from patient to control only says nothing of controls."""
+    return AVERAGED | ({"group": "patient"} if method in methods("generator") else {})
 
 
 def benchmark_settings():

@@ -1,10 +1,4 @@
 WARP = "<scan>_from-affine_to-<space>_mode-image_xfm.nii.gz"
-AVERAGED = {"baseline": True} | ({} if config["group"]["split"] == "all" else {"split": config["group"]["split"]})
-
-
-def averaged(method):
-    """Whose maps of a method are averaged: one that goes from patient to control only says nothing of controls."""
-    return AVERAGED | ({"group": "patient"} if method in methods("generator") else {})
 
 
 rule group:

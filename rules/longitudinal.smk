@@ -1,19 +1,4 @@
 TABLES_OF_PAIRS = ["longitudinal", "longitudinal_order"] if len(PAIRS) else []
-EARLIER = PAIRS.set_index("later")["earlier"]
-
-
-def earlier(pattern):
-    """The same file of the scan with which a later one is compared."""
-
-    def path(wildcards):
-        scan = SCANS.loc[EARLIER[wildcards.scan]]
-        return workflow.pathvars.apply(pattern).format(scan=scan.scan, folder=scan.folder)
-
-    return path
-
-
-def every_later(pattern):
-    return expand(workflow.pathvars.apply(pattern), zip, scan=PAIRS.later, folder=SCANS.folder[PAIRS.later])
 
 
 rule longitudinal:
