@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from counterwarp.explain import methods
+from counterwarp.explain import OF_INTENSITY, methods
 from counterwarp.figures.anatomy import Volume, at, strongest
 from counterwarp.figures.classifier import classifier_figure, roc_curve
 from counterwarp.figures.cohort import cohort_figure, cohort_table
@@ -102,7 +102,7 @@ def test_a_saliency_map_is_not_called_a_change_of_volume(brain):
 
 
 def test_every_saliency_method_has_its_unit_and_its_own_range(brain):
-    assert set(UNITS) == set(methods("saliency"))
+    assert set(UNITS) == set(methods("saliency")) | OF_INTENSITY
     rng, mask = brain
     maps = {"cycle": rng.normal(size=SHAPE) * 0.1, "backprop": rng.normal(size=SHAPE), "cycle_bce": np.zeros(SHAPE)}
     drawn = group_figure(maps, np.zeros(SHAPE), rng.random(SHAPE), mask, AFFINE)
