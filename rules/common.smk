@@ -31,7 +31,7 @@ pathvars:
     space=SPACE,
     truth="<results>/cohort/bids/derivatives/truth/{folder}/anat/{scan}",
     scan="<results>/derivatives/{folder}/anat/{scan}",
-    work="<results>/work/{folder}/{scan}",
+    work="<results>/intermediate/{folder}/{scan}",
     scanlog="<results>/logs/{folder}/{scan}",
 
 

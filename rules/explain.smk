@@ -102,13 +102,13 @@ rule explain_generator:
     resources:
         mem_mb=3000,
     params:
-        code=digest("explain_generator"),
+        code=digest("explain_simulator"),
         method_code=lambda wildcards: digest(f"counterwarp/explain/{wildcards.method}"),
         roles="classifier, generator",
         device=config["device"],
         threads=config["threads"],
     script:
-        "../workflow_scripts/explain_generator.py"
+        "../workflow_scripts/explain_simulator.py"
 
 
 rule export_maps:

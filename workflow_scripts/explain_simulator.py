@@ -1,4 +1,4 @@
-"""Maps, displacements and simulated images of every packed scan by a trained simulator."""
+"""Maps, displacements and simulated images of every packed scan by a trained simulator or generator."""
 
 import time
 
@@ -6,6 +6,7 @@ from counterwarp.explain import build
 from counterwarp.explain.outputs import write_simulation
 from counterwarp.networks import files
 from counterwarp.networks.device import prepare
+from counterwarp.networks.generator import Generator
 from counterwarp.networks.simulator import Simulator, TwoSimulators
 from counterwarp.training.pack import read_pack
 from counterwarp.workflow import cohort_step, log_speed
@@ -15,7 +16,7 @@ def explain(inputs, outputs):
     device = prepare(snakemake.params.device, snakemake.params.threads)
     pack = read_pack(inputs.images, inputs.index)
     classifier = files.load_classifier(inputs.classifier_weights, inputs.classifier_architecture).to(device)
-    simulator = files.load([Simulator, TwoSimulators], inputs.weights, inputs.architecture).to(device)
+    simulator = files.load([Simulator, TwoSimulators, Generator], inputs.weights, inputs.architecture).to(device)
     explainer = build(snakemake.wildcards.method, classifier, simulator)
     images, patients = pack.tensor(pack.index.index).to(device), pack.patients.to(device)
     start = time.monotonic()

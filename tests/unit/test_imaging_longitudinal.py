@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from counterwarp.imaging.io import read_sidecar, read_volume, write_image
-from counterwarp.imaging.longitudinal import Scan, estimate_rigid, in_scanner, observed_change, pack_changes
+from counterwarp.imaging.longitudinal import RIGID, Scan, in_scanner, observed_change, pack_changes
+from counterwarp.imaging.register import estimate
 from counterwarp.imaging.resample import resample
 from scipy.ndimage import gaussian_filter
 
@@ -62,7 +63,7 @@ def scan_of(folder, name):
 
 def test_the_motion_of_the_head_is_found(scans):
     folder, _ = scans
-    found = estimate_rigid(*(in_scanner(scan_of(folder, name)) for name in ("earlier", "later")), seed=1)
+    found = estimate(*(in_scanner(scan_of(folder, name)) for name in ("later", "earlier")), (RIGID,), seed=1)
     corners = np.array([[x, y, z, 1] for x in (-50, 50) for y in (-50, 50) for z in (-50, 50)]).T
     # A quarter of a voxel.
     assert np.abs((found - motion()) @ corners).max() < EDGE / 4

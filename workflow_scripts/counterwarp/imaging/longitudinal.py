@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from counterwarp.imaging.ants import Stage, own_folder, read_world_matrix, run_registration
+from counterwarp.imaging.ants import Stage
 from counterwarp.imaging.io import Volume, read_sidecar, read_volume, write_image, write_sidecar
 from counterwarp.imaging.normalise import network_affine, z_score
-from counterwarp.imaging.resample import at_least, corners, resample, resample_inside
+from counterwarp.imaging.register import estimate
+from counterwarp.imaging.resample import corners, resample, resample_inside
 
-WORKING_MM = 2.0
 RIGID = Stage("Rigid[0.1]", "MI[{fixed},{moving},1,32,Regular,0.25]", "500x250x100", "4x2x1", "2x1x0")
 
 
@@ -64,7 +64,7 @@ def observed_change(
     """
     template = read_volume(template_mask)
     grid = network_affine(template.data > 0.5, template.affine, list(network_shape), network_voxel_mm)
-    to_later = np.linalg.inv(estimate_rigid(in_scanner(earlier), in_scanner(later), seed))
+    to_later = np.linalg.inv(estimate(in_scanner(later), in_scanner(earlier), (RIGID,), seed))
     moved = later.to_template @ to_later @ np.linalg.inv(earlier.to_template)
     scaled, inside = [], []
     for scan, world in ((earlier, moved), (later, np.eye(4))):
@@ -94,25 +94,6 @@ def in_scanner(scan: Scan) -> Volume:
     affine[:3, 3] = box.min(0)
     shape = tuple(int(n) for n in np.ceil(np.ptp(box, axis=0) / edge) + 1)
     return Volume(resample(image.data, image.affine, shape, affine, back), affine)
-
-
-def estimate_rigid(earlier: Volume, later: Volume, seed: int) -> np.ndarray:
-    """Rigid registration by mutual information, started from the centres of mass.
-
-    Args:
-        earlier, later: two brains of a subject.
-        seed: of the sampling of voxels.
-
-    Returns:
-        4 x 4 world matrix, later mm -> earlier mm (RAS).
-    """
-    with own_folder() as folder:
-        files = [folder / "later.nii", folder / "earlier.nii"]
-        for file, volume in zip(files, (later, earlier), strict=True):
-            coarse = at_least(volume, WORKING_MM)
-            write_image(coarse.data, coarse.affine, file, "scanner")
-        run_registration(*files, (RIGID,), f"{folder}/", centre=True, seed=seed)
-        return read_world_matrix(folder / "0GenericAffine.mat")
 
 
 def pack_changes(

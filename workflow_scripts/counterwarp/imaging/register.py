@@ -43,7 +43,7 @@ def register(
     """
     scan, brain_mask, target = read_volume(path), read_volume(mask), read_volume(template)
     brain = Volume(scan.data * (brain_mask.data > 0.5), scan.affine)
-    world = np.linalg.inv(estimate_affine(target, brain, transform, seed))
+    world = np.linalg.inv(estimate(target, brain, AFFINE_STAGES, seed, transform))
     moved, inside = to_grid(scan, brain_mask, target, world)
     write_image(moved, target.affine, image, space)
     write_image(inside, target.affine, moved_mask, space)
@@ -69,13 +69,16 @@ def register(
     )
 
 
-def estimate_affine(fixed: Volume, moving: Volume, transform: str, seed: int) -> np.ndarray:
-    """Rigid then affine registration by mutual information, started from the centres of mass.
+def estimate(
+    fixed: Volume, moving: Volume, stages: tuple[Stage, ...], seed: int, transform: str | None = None
+) -> np.ndarray:
+    """Linear registration of two brains, started from the centres of mass.
 
     Args:
         fixed, moving: two brains.
-        transform: where ITK's file goes.
+        stages: in order.
         seed: of the sampling of voxels.
+        transform: where ITK's file goes, if anywhere.
 
     Returns:
         4 x 4 world matrix, fixed mm -> moving mm (RAS).
@@ -85,9 +88,10 @@ def estimate_affine(fixed: Volume, moving: Volume, transform: str, seed: int) ->
         for file, volume in zip(files, (fixed, moving), strict=True):
             coarse = at_least(volume, WORKING_MM)
             write_image(coarse.data, coarse.affine, file, "scanner")
-        run_registration(*files, AFFINE_STAGES, f"{folder}/", centre=True, seed=seed)
-        shutil.copyfile(folder / "0GenericAffine.mat", transform)
-    return read_world_matrix(transform)
+        run_registration(*files, stages, f"{folder}/", centre=True, seed=seed)
+        if transform:
+            shutil.copyfile(folder / "0GenericAffine.mat", transform)
+        return read_world_matrix(folder / "0GenericAffine.mat")
 
 
 def to_grid(scan: Volume, mask: Volume, target: Volume, world: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
