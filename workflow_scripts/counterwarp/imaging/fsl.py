@@ -24,13 +24,13 @@ def reorient_and_crop(scan: Volume) -> tuple[Volume, list[str]]:
     """
     with own_folder() as folder:
         write_image(scan.data, scan.affine, folder / "scan.nii", "scanner")
-        steps = (
-            ("fsl.Reorient2Std", {"in_file": folder / "scan.nii", "out_file": folder / "std.nii"}),
-            ("fsl.RobustFOV", {"in_file": folder / "std.nii", "out_roi": folder / "cut.nii"}),
-        )
-        commands = [_run(name, folder, **inputs) for name, inputs in steps]
-        cut = nib.as_closest_canonical(_image(read_volume(folder / "cut.nii")))
-        return Volume(np.asanyarray(cut.dataobj), cut.affine), commands
+        standard, cut = folder / "std.nii", {"out_roi": folder / "cut.nii", "out_transform": folder / "cut.mat"}
+        commands = [
+            _run("fsl.Reorient2Std", folder, in_file=folder / "scan.nii", out_file=standard),
+            _run("fsl.RobustFOV", folder, in_file=standard, **cut),
+        ]
+        image = nib.as_closest_canonical(_image(read_volume(folder / "cut.nii")))
+        return Volume(np.asanyarray(image.dataobj), image.affine), commands
 
 
 def bet(scan: Volume, fraction: float) -> tuple[np.ndarray, list[str]]:
@@ -74,7 +74,7 @@ def flirt(brain: Volume, template: Volume, dof: int) -> tuple[np.ndarray, list[s
 
 
 def _run(name: str, folder: Path, **inputs) -> str:
-    return run_interface(interface(name, folder, output_type="NIFTI", **inputs), folder)
+    return run_interface(interface(name, folder, **inputs), folder)
 
 
 def from_flirt(matrix: np.ndarray, source: Volume, reference: Volume) -> np.ndarray:
