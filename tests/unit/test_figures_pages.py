@@ -97,7 +97,9 @@ def two_scans() -> pd.DataFrame:
 def test_the_methods_paragraph_names_the_engines_and_cites_them(engine):
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     default, _ = methods_text(config, two_scans())
-    assert "registration of a head template [Avants 2008]" in default and "an affine transformation with ANTs" in default
+    assert (
+        "registration of a head template [Avants 2008]" in default and "an affine transformation with ANTs" in default
+    )
     assert "FSL" not in default and "FLIRT" not in default
     config["preprocess"] |= {"conform": "fsl", "register": {"engine": "flirt", "dof": 7}}
     config["preprocess"]["strip"] |= {"engine": engine, "bet_fraction": 0.25}

@@ -40,7 +40,8 @@ register(
     *at("n4.nii.gz", "mask.nii.gz"), source + "brain_T1w.nii.gz",
     {"conform": to + "conform.json", "strip": to + "mask.json"},
     {
-        "transform": to + "x.mat", "world": to + "world.txt", "flirt": to + "flirt.mat", "transform_sidecar": to + "x.json",
+        "transform": to + "x.mat", "transform_sidecar": to + "x.json",
+        "world": to + "world.txt", "flirt": to + "flirt.mat",
         "image": to + "preproc.nii.gz", "image_sidecar": to + "preproc.json",
         "mask": to + "moved.nii.gz", "mask_sidecar": to + "moved.json",
     },

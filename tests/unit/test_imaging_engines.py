@@ -117,7 +117,13 @@ def registered(folder, template: Volume, world: np.ndarray, engine: str, dof: in
     write_image(scan.data > 0.1, scan.affine, folder / "mask.nii.gz", "scanner")
     write_image(template.data, template.affine, folder / "template.nii.gz", "MNI152")
     register(
-        *(str(folder / f"{name}.nii.gz") for name in ("scan", "mask", "template")), {}, outputs, engine, dof, 1, "MNI152"
+        *(str(folder / f"{name}.nii.gz") for name in ("scan", "mask", "template")),
+        {},
+        outputs,
+        engine,
+        dof,
+        1,
+        "MNI152",
     )
     return outputs
 

@@ -78,9 +78,7 @@ class Stage:
     smoothing: str
 
 
-def run_registration(
-    fixed: Path, moving: Path, stages: tuple[Stage, ...], prefix: str, centre: bool, seed: int
-) -> str:
+def run_registration(fixed: Path, moving: Path, stages: tuple[Stage, ...], prefix: str, centre: bool, seed: int) -> str:
     """Run antsRegistration.
 
     Args:

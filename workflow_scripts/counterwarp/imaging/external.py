@@ -22,7 +22,7 @@ def interface(name: str, folder: Path, **inputs):
         folder: where nipype may keep what it likes to keep in the home directory.
         inputs: as the interface names them.
     """
-    # Compute nodes may have no network, and a read-only home. Without a type of output nipype warns, and takes this one.
+    # Compute nodes may have no network, and a read-only home. Without a type of output nipype warns and takes this one.
     os.environ |= {"NO_ET": "1", "NIPYPE_NO_ET": "1", "FSLOUTPUTTYPE": "NIFTI"}
     os.environ.setdefault("NIPYPE_CONFIG_DIR", str(folder))
     module, _, kind = name.rpartition(".")

