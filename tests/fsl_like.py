@@ -1,7 +1,8 @@
 """Small programs with the names and command lines of FSL's and of ROBEX's, that do the documented job with nibabel.
 
 They stand in for programs that cannot be had everywhere: how nipype calls them, and what becomes of what they write,
-is tested; what the real ones find in a scan is not. FLIRT's coordinates are computed here by their definition, not by fslpy.
+is tested; what the real ones find in a scan is not. FLIRT's coordinates are computed here by their definition, without
+fslpy.
 """
 
 import os

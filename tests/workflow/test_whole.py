@@ -46,7 +46,8 @@ def test_a_scan_leaves_bids_derivatives_with_side_cars(finished):
         assert wanted in images
         side_car = json.loads((folder / f"sub-001_ses-01_{wanted.removesuffix('.nii.gz')}.json").read_text())
         assert side_car["Sources"] and side_car["SoftwareVersions"]
-    assert (folder / "sub-001_ses-01_from-T1w_to-MNI152_mode-image_xfm.mat").is_file()
+    for end in ("xfm.mat", "desc-world_xfm.txt", "desc-flirt_xfm.mat"):
+        assert (folder / f"sub-001_ses-01_from-T1w_to-MNI152_mode-image_{end}").is_file()
     description = finished.results / "derivatives/dataset_description.json"
     assert json.loads(description.read_text())["DatasetType"] == "derivative"
 
