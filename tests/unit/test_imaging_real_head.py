@@ -3,10 +3,12 @@
 import os
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
 from counterwarp.cohorts.demo import write_head
+from counterwarp.imaging.ants import run
 from counterwarp.imaging.atlas import mni152, sri24, write_atlas
 from counterwarp.imaging.bias import correct_bias
 from counterwarp.imaging.conform import conform
@@ -20,7 +22,8 @@ from counterwarp.imaging.sri24 import ORBITOFRONTAL
 from counterwarp.imaging.strip import largest_solid, strip
 from counterwarp.imaging.warp import register_nonlinear
 from counterwarp.resources import places
-from scipy.ndimage import binary_closing
+from fsl_like import apply
+from scipy.ndimage import affine_transform, binary_closing
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 pytestmark = pytest.mark.skipif(not (DATA / "heads").is_dir(), reason="the shared images are not at hand")
@@ -31,6 +34,18 @@ def outputs_of_register(folder: Path, prefix: str = "") -> dict[str, str]:
     names = {"transform": "x.mat", "world": "world.txt", "flirt": "flirt.mat", "transform_sidecar": "x.json"}
     names |= {"image": "moved.nii.gz", "image_sidecar": "moved.json", "mask": "mask_moved.nii.gz"}
     return {name: str(folder / f"{prefix}{file}") for name, file in (names | {"mask_sidecar": "mask.json"}).items()}
+
+
+def assert_notations_agree(outputs: dict[str, str], scan: Path, template: str, folder: Path) -> None:
+    """World matrix, ITK's file and FLIRT's matrix put the brain at one place."""
+    image, target = read_volume(scan), read_volume(template)
+    steps = np.linalg.inv(np.loadtxt(outputs["world"]) @ image.affine) @ target.affine
+    by_world = affine_transform(image.data, steps[:3, :3], steps[:3, 3], target.shape, order=1)
+    run("antsApplyTransforms", "-d", 3, "-i", scan, "-r", template, "-o", folder / "a.nii", "-t", outputs["transform"])
+    by_flirt = apply(np.loadtxt(outputs["flirt"]), nib.load(scan), nib.load(template))
+    inside = read_volume(outputs["mask"]).data > 0.5
+    for moved in (read_volume(folder / "a.nii").data, by_flirt):
+        np.testing.assert_allclose(moved[inside], by_world[inside], atol=1e-3 * by_world.max())
 
 
 def test_the_brain_of_a_real_head_at_2_mm(tmp_path):
@@ -126,6 +141,7 @@ def test_the_orbitofrontal_regions_of_a_real_head_in_sri24(tmp_path):
     matrix = np.array(read_sidecar(outputs["transform_sidecar"])["WorldMatrix"])[:3, :3]
     # No axis turned over, and about the size of SRI24's brain.
     assert (np.diag(matrix) > 0.8).all() and (np.abs(matrix - np.diag(np.diag(matrix))) < 0.4).all()
+    assert_notations_agree(outputs, tmp_path / "n4.nii.gz", template["brain"], tmp_path)
     moved, inside = read_volume(outputs["mask"]), read_volume(template["brain_mask"])
     assert dice(moved.data > 0.5, inside.data > 0.5) > 0.9
     fields = at("warp.nii.gz", "inverse.nii.gz", "warp.json", "inverse.json")

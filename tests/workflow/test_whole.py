@@ -84,6 +84,15 @@ def test_a_changed_module_reruns_exactly_the_stages_that_use_it(finished):
     assert finished.rules_to_run() == set()
 
 
+def test_another_engine_is_a_reason_for_its_own_step_only(finished, tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("preprocess: {register: {dof: 7}}")
+    text = finished.run("--dry-run", configfiles=[overlay])
+    reasons = re.findall(r"^\s*(?:local)?rule (\w+):$.*?^\s*reason: (.*?)$", text, re.MULTILINE | re.DOTALL)
+    assert {rule for rule, reason in reasons if "Params have changed" in reason} == {"register", "about_page"}
+    assert {"normalise", "pack", "train_classifier"} <= {rule for rule, _ in reasons}
+
+
 def test_one_scan_of_another_content_reruns_that_scan_and_what_follows(finished):
     scan = finished.results / "cohort/bids/sub-002/ses-01/anat/sub-002_ses-01_T1w.nii.gz"
     kept = scan.with_suffix(".kept")
