@@ -5,12 +5,14 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 import pandas as pd
 from snakemake.exceptions import WorkflowError
 
+from counterwarp.cohorts.masks import with_masks
 from counterwarp.cohorts.sources import NO_SCANS, index
 from counterwarp.cohorts.table import check_averaged, read, write_if_changed
-from counterwarp.config import check_config
+from counterwarp.config import check_config, check_together
 from counterwarp.errors import ConfigError
 from counterwarp.explain import methods
-from counterwarp.resources import RESOURCES, check_resource, kept_folder, places
+from counterwarp.imaging.engines import check_engines
+from counterwarp.resources import RESOURCES, check_head, check_resource, head_files, kept_folder, places
 from counterwarp.stats.longitudinal import pair_scans
 from counterwarp.workflow.digest import digest
 
@@ -56,8 +58,14 @@ def index_cohort():
         check_config(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
         if IS_BENCHMARK:
             return NO_SCANS
-        check_resource(config["atlas"], own_folder())
+        check_together(
+            lambda: check_resource(config["atlas"], own_folder()),
+            lambda: check_head(config["preprocess"]["strip"], config["resources"]),
+            lambda: check_engines(config["preprocess"]),
+        )
         scans = index(config["cohort"], str(results / "bids"), config["roi"]["covariates"])
+        if config["preprocess"]["strip"]["engine"] == "mask":
+            scans = with_masks(scans, config["preprocess"]["strip"]["masks"], config["cohort"])
         check_averaged(scans, config["group"]["split"], config["roi"]["covariates"])
     except ConfigError as error:
         raise WorkflowError(f"Nothing was started. Correct this first:\n{error}")

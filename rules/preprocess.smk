@@ -37,6 +37,7 @@ rule conform:
         "../envs/preprocess.yaml"
     params:
         code=digest("conform"),
+        engine=config["preprocess"]["conform"],
         minimum_fov=config["preprocess"]["minimum_field_of_view_mm"],
     script:
         "../workflow_scripts/conform.py"
@@ -61,36 +62,20 @@ rule bias_correct:
         "../workflow_scripts/bias_correct.py"
 
 
-rule strip:
-    input:
-        image=rules.bias_correct.output.image,
-        head="<template>/head_T1w.nii.gz",
-        head_mask="<template>/head_mask.nii.gz",
-    output:
-        mask="<scan>_desc-brain_mask.nii.gz",
-        sidecar="<scan>_desc-brain_mask.json",
-    log:
-        "<scanlog>_strip.log",
-    cache: True
-    group:
-        "scan"
-    conda:
-        "../envs/preprocess.yaml"
-    params:
-        code=digest("strip"),
-        roles="fixed: image, moving: head",
-        seed=config["preprocess"]["seed"],
-    script:
-        "../workflow_scripts/strip.py"
+include: "strip.smk"
 
 
 rule register:
     input:
         image=rules.bias_correct.output.image,
         mask=rules.strip.output.mask,
+        conform_sidecar=rules.conform.output.sidecar,
+        mask_sidecar=rules.strip.output.sidecar,
         template="<template>/brain_T1w.nii.gz",
     output:
         transform="<scan>_from-T1w_to-<space>_mode-image_xfm.mat",
+        world="<scan>_from-T1w_to-<space>_mode-image_desc-world_xfm.txt",
+        flirt="<scan>_from-T1w_to-<space>_mode-image_desc-flirt_xfm.mat",
         transform_sidecar="<scan>_from-T1w_to-<space>_mode-image_xfm.json",
         image="<scan>_space-<space>_desc-preproc_T1w.nii.gz",
         image_sidecar="<scan>_space-<space>_desc-preproc_T1w.json",
@@ -106,6 +91,8 @@ rule register:
     params:
         code=digest("register"),
         roles="fixed: template, moving: image",
+        engine=config["preprocess"]["register"]["engine"],
+        dof=config["preprocess"]["register"]["dof"],
         space=SPACE,
         seed=config["preprocess"]["seed"],
     script:

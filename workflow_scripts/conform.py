@@ -5,5 +5,7 @@ from counterwarp.workflow import scan_step
 
 scan_step(
     snakemake,
-    lambda inputs, outputs: conform(inputs.image, outputs.image, outputs.sidecar, snakemake.params.minimum_fov),
+    lambda inputs, outputs: conform(
+        inputs.image, outputs.image, outputs.sidecar, snakemake.params.minimum_fov, snakemake.params.engine
+    ),
 )

@@ -1,4 +1,4 @@
-"""Register one brain to the template by an affine, and bring it there."""
+"""Register one brain to the template by a linear map, and bring it there."""
 
 from counterwarp.imaging.register import register
 from counterwarp.workflow import scan_step
@@ -9,12 +9,10 @@ scan_step(
         inputs.image,
         inputs.mask,
         inputs.template,
-        outputs.transform,
-        outputs.transform_sidecar,
-        outputs.image,
-        outputs.image_sidecar,
-        outputs.mask,
-        outputs.mask_sidecar,
+        {"conform": inputs.conform_sidecar, "strip": inputs.mask_sidecar},
+        vars(outputs),
+        snakemake.params.engine,
+        snakemake.params.dof,
         snakemake.params.seed,
         snakemake.params.space,
     ),

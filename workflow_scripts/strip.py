@@ -6,6 +6,14 @@ from counterwarp.workflow import scan_step
 scan_step(
     snakemake,
     lambda inputs, outputs: strip(
-        inputs.image, inputs.head, inputs.head_mask, outputs.mask, outputs.sidecar, snakemake.params.seed
+        inputs.image,
+        outputs.mask,
+        outputs.sidecar,
+        snakemake.params.engine,
+        snakemake.params.seed,
+        snakemake.params.bet_fraction,
+        getattr(inputs, "head", ""),
+        getattr(inputs, "head_mask", ""),
+        getattr(inputs, "given", ""),
     ),
 )

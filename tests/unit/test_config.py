@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from counterwarp.config import check_config
+from counterwarp.config import check_config, check_together
 from counterwarp.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -45,3 +45,25 @@ def test_an_image_cannot_be_computed_on_a_coarse_grid():
 def test_an_experiment_cannot_leave_the_results_folder():
     with pytest.raises(ConfigError, match="experiment"):
         check_config(shipped() | {"experiment": "../elsewhere"}, SCHEMA)
+
+
+def test_what_several_checks_find_is_said_at_once():
+    def check(*problems):
+        if problems:
+            raise ConfigError(list(problems))
+
+    check_together(check, check)
+    with pytest.raises(ConfigError) as caught:
+        check_together(lambda: check("a", "b"), check, lambda: check("c"))
+    assert caught.value.problems == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("head", ["MNI152NLin2009cAsym", {"image": "head.nii.gz", "mask": "brain.nii.gz"}])
+def test_the_recipe_of_defigan_is_a_valid_configuration(head):
+    config = shipped()
+    config["preprocess"] |= {"conform": "fsl", "register": {"engine": "flirt", "dof": 7}}
+    config["preprocess"]["strip"] |= {"engine": "robex+bet", "bet_fraction": 0.25, "head": head}
+    check_config(config, SCHEMA)
+    config["preprocess"]["register"]["dof"] = 9
+    with pytest.raises(ConfigError, match=r"preprocess\.register\.dof: 9 is not one of \[7, 12\]"):
+        check_config(config, SCHEMA)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from counterwarp.figures.methods_text import STAGES, methods_text
+from counterwarp.figures.methods_text import STAGES, STRIPPED, about_page, methods_text
 from counterwarp.figures.pages import page, table_section
 from counterwarp.figures.tables import TABLES, methods_summary, table_page
 from counterwarp.figures.viewer import LARGEST_PAGE
@@ -87,6 +87,37 @@ def test_the_methods_paragraph_of_the_benchmark_speaks_of_no_scan():
     assert "four Gaussians" in text and "change of intensity" in text and "with 5 seeds" in text
     for absent in ("skull", "template", "Atropos", "volume change"):
         assert absent not in text
+
+
+def two_scans() -> pd.DataFrame:
+    return pd.DataFrame({"scan": list("ab"), "baseline": True, "group": ["control", "patient"], "split": "train"})
+
+
+@pytest.mark.parametrize("engine", STRIPPED)
+def test_the_methods_paragraph_names_the_engines_and_cites_them(engine):
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    default, _ = methods_text(config, two_scans())
+    assert (
+        "registration of a head template [Avants 2008]" in default and "an affine transformation with ANTs" in default
+    )
+    assert "FSL" not in default and "FLIRT" not in default
+    config["preprocess"] |= {"conform": "fsl", "register": {"engine": "flirt", "dof": 7}}
+    config["preprocess"]["strip"] |= {"engine": engine, "bet_fraction": 0.25}
+    text, references = methods_text(config, two_scans())
+    assert "by FSL [Jenkinson 2012]" in text and "by a similarity transformation with FLIRT [Jenkinson 2002]" in text
+    assert ("ROBEX [Iglesias 2011]" in text) == ("robex" in engine)
+    assert ("BET (fractional intensity threshold 0.25) [Smith 2002]" in text) == ("bet" in engine)
+    assert len(references) == len(set(re.findall(r"\[([^\]]+ \d{4}[ab]?)\]", text)))
+
+
+def test_versions_and_command_lines_of_the_engines_are_on_the_page():
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    strip = {"Engine": "bet", "CommandLines": ["bet a b -f 0.5"], "SoftwareVersions": {"nipype": "1.2", "FSL": "6.0.7"}}
+    conform = {"Engine": "nibabel", "CommandLines": [], "SoftwareVersions": {"nibabel": "5.4"}}
+    html = about_page(config, two_scans(), {"conform": conform, "strip": strip})
+    assert "Preprocessing ran on nibabel 5.4, nipype 1.2, FSL 6.0.7." in html
+    assert re.search(r"<td>strip</td>\s*<td>bet</td>\s*<td>nipype 1.2, FSL 6.0.7</td>\s*<td>bet a b -f 0.5</td>", html)
+    assert "Preprocessing ran" not in about_page(config, two_scans(), {})
 
 
 def test_methods_are_summarised_over_seeds_where_there_are_several():

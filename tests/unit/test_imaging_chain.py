@@ -32,10 +32,20 @@ source, to = sys.argv[1] + "/", sys.argv[2] + "/"
 at = lambda *names: [to + name for name in names]
 conform(source + "scan.nii.gz", *at("conform.nii.gz", "conform.json"), 100)
 correct_bias(to + "conform.nii.gz", to + "n4.nii.gz", True)
-strip(to + "n4.nii.gz", source + "head_T1w.nii.gz", source + "head_mask.nii.gz", *at("mask.nii.gz", "mask.json"), 1)
+strip(
+    *at("n4.nii.gz", "mask.nii.gz", "mask.json"), "template", 1, 0.5,
+    source + "head_T1w.nii.gz", source + "head_mask.nii.gz",
+)
 register(
     *at("n4.nii.gz", "mask.nii.gz"), source + "brain_T1w.nii.gz",
-    *at("x.mat", "x.json", "preproc.nii.gz", "preproc.json", "moved.nii.gz", "moved.json"), 1, "MNI152",
+    {"conform": to + "conform.json", "strip": to + "mask.json"},
+    {
+        "transform": to + "x.mat", "transform_sidecar": to + "x.json",
+        "world": to + "world.txt", "flirt": to + "flirt.mat",
+        "image": to + "preproc.nii.gz", "image_sidecar": to + "preproc.json",
+        "mask": to + "moved.nii.gz", "mask_sidecar": to + "moved.json",
+    },
+    "ants", 12, 1, "MNI152",
 )
 register_nonlinear(
     to + "preproc.nii.gz", source + "brain_T1w.nii.gz",
@@ -78,7 +88,7 @@ def done(source) -> Path:
 def test_a_second_run_gives_the_same_bytes(source, done):
     run_chain(source, source.parent / "second")
     names = sorted(path.name for path in done.iterdir())
-    assert len(names) == 18
+    assert len(names) == 20
     for name in names:
         first, second = ((source.parent / run / name).read_bytes() for run in ("first", "second"))
         assert first.replace(b"first/", b"") == second.replace(b"second/", b""), name

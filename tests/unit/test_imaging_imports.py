@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 CODE = Path(__file__).parents[2] / "workflow_scripts"
-HEAVY = {"ants", "matplotlib.pyplot", "monai", "nilearn", "pandas", "scipy.stats", "sklearn", "statsmodels", "torch"}
+HEAVY = {"ants", "matplotlib.pyplot", "monai", "nilearn", "nipype", "pandas", "scipy.stats", "sklearn", "statsmodels"}
+HEAVY |= {"torch"}
 STEPS = {
     "conform": ["imaging.conform"],
     "bias_correct": ["imaging.bias"],

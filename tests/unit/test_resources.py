@@ -6,7 +6,7 @@ import os
 import pytest
 from counterwarp import resources
 from counterwarp.errors import ConfigError, CounterwarpError
-from counterwarp.resources import Resource, check_resource, fetch, kept_folder, places
+from counterwarp.resources import Resource, check_head, check_resource, fetch, head_files, kept_folder, places
 
 
 @pytest.fixture
@@ -71,3 +71,23 @@ def test_what_is_kept_is_not_asked_for_again_and_what_cannot_be_had_is_said(serv
 
 def test_what_comes_with_the_installation_needs_no_file():
     check_resource("mni152", "")
+
+
+def test_the_head_is_the_standard_one_a_resource_or_the_users_own(served):
+    standard = ["standard_head", "standard_mask"]
+    assert head_files("simulated", {"thing": ""}, standard) == standard
+    assert head_files("thing", {"thing": ""}, standard) == places("thing", "")
+    assert head_files("thing", {"thing": "/mine"}, standard) == ["/mine/a", "/mine/b"]
+    own = {"image": "head.nii", "mask": "~/mask.nii"}
+    assert head_files(own, {"thing": ""}, standard) == ["head.nii", os.path.expanduser("~/mask.nii")]
+
+
+def test_a_head_is_asked_for_only_where_it_finds_brains(served):
+    own = {"image": str(served / "served/a"), "mask": str(served / "none.nii")}
+    check_head({"engine": "robex", "head": own}, {})
+    check_head({"engine": "template", "head": "simulated"}, {})
+    with pytest.raises(ConfigError, match=r"preprocess\.strip\.head: no file .*/none\.nii; correct the path"):
+        check_head({"engine": "template", "head": own}, {})
+    (served / "served/a").unlink()
+    with pytest.raises(ConfigError, match=r"thing needs a, b, and file://.*/served/a does not answer"):
+        check_head({"engine": "template", "head": "thing"}, {"thing": ""})

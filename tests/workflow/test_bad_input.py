@@ -42,6 +42,24 @@ def test_one_class_and_too_few_subjects_stop_before_any_work(workflow):
     assert "subjects; add subjects or change" in text and "Traceback" not in text
 
 
+def test_engines_and_files_that_are_missing_are_all_listed_before_any_work(workflow, tmp_path, monkeypatch):
+    monkeypatch.delenv("FSLDIR", raising=False)
+    preprocess = {"conform": "fsl", "register": {"engine": "flirt", "dof": 7}}
+    preprocess["strip"] = {"head": {"image": str(tmp_path / "head.nii"), "mask": str(tmp_path / "mask.nii")}}
+    files = overlay(workflow, atlas="sri24", resources={"sri24": str(tmp_path)}, preprocess=preprocess)
+    text = workflow.run(configfiles=files, check=False)
+    assert workflow.returncode != 0 and "Nothing was started" in text
+    for wanted in (
+        f"resources.sri24: {tmp_path} lacks spgr.nii.gz",
+        f"preprocess.strip.head: no file {tmp_path}/head.nii",
+        f"preprocess.strip.head: no file {tmp_path}/mask.nii",
+        "preprocess.conform: fsl needs FSL",
+        "preprocess.register.engine: flirt needs FSL, but no flirt is on PATH; load it (`module load fsl`",
+    ):
+        assert wanted in text
+    assert "Traceback" not in text and not workflow.results.exists()
+
+
 def atlas_message(workflow, folder):
     """What is said before any work, of an SRI24 in this folder."""
     files = overlay(workflow, atlas="sri24", resources={"sri24": str(folder)})

@@ -46,7 +46,8 @@ def test_a_scan_leaves_bids_derivatives_with_side_cars(finished):
         assert wanted in images
         side_car = json.loads((folder / f"sub-001_ses-01_{wanted.removesuffix('.nii.gz')}.json").read_text())
         assert side_car["Sources"] and side_car["SoftwareVersions"]
-    assert (folder / "sub-001_ses-01_from-T1w_to-MNI152_mode-image_xfm.mat").is_file()
+    for end in ("xfm.mat", "desc-world_xfm.txt", "desc-flirt_xfm.mat"):
+        assert (folder / f"sub-001_ses-01_from-T1w_to-MNI152_mode-image_{end}").is_file()
     description = finished.results / "derivatives/dataset_description.json"
     assert json.loads(description.read_text())["DatasetType"] == "derivative"
 
@@ -81,6 +82,15 @@ def test_a_changed_module_reruns_exactly_the_stages_that_use_it(finished):
     assert {"train_simulator", "explain_simulator", "group_map"} <= rules
     assert not rules & {"conform", "strip", "pack", "train_classifier", "explain_saliency", "segment", "roi_glm"}
     assert finished.rules_to_run() == set()
+
+
+def test_another_engine_is_a_reason_for_its_own_step_only(finished, tmp_path):
+    overlay = tmp_path / "overlay.yaml"
+    overlay.write_text("preprocess: {register: {dof: 7}}")
+    text = finished.run("--dry-run", configfiles=[overlay])
+    reasons = re.findall(r"^\s*(?:local)?rule (\w+):$.*?^\s*reason: (.*?)$", text, re.MULTILINE | re.DOTALL)
+    assert {rule for rule, reason in reasons if "Params have changed" in reason} == {"register", "about_page"}
+    assert {"normalise", "pack", "train_classifier"} <= {rule for rule, _ in reasons}
 
 
 def test_one_scan_of_another_content_reruns_that_scan_and_what_follows(finished):

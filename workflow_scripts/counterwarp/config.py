@@ -1,6 +1,7 @@
 """Check the configuration against its schema, and say everything that is wrong at once."""
 
 import difflib
+from collections.abc import Callable
 from pathlib import Path
 
 import yaml
@@ -20,6 +21,18 @@ def check_config(config: dict, schema_path: str | Path) -> None:
     problems = []
     for error in sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path))):
         problems += _sentences(error)
+    if problems:
+        raise ConfigError(problems)
+
+
+def check_together(*checks: Callable[[], None]) -> None:
+    """Run checks, each of which may raise a ConfigError; raise one that lists what all of them found."""
+    problems = []
+    for check in checks:
+        try:
+            check()
+        except ConfigError as error:
+            problems += error.problems
     if problems:
         raise ConfigError(problems)
 

@@ -33,6 +33,19 @@ RESOURCES = {
             "SRI24-tzo116plus.txt": "a6b61737d0a51ecf6f64eb893bf1c87b1edf8f19e3bf8a4fbe8eda9c10b09e7e",
         },
     ),
+    # Whole head and its brain mask. The digests are those under which others keep these files (docs/decisions.md).
+    "MNI152NLin2009cAsym": Resource(
+        "https://www.templateflow.org",
+        "https://templateflow.s3.amazonaws.com/tpl-MNI152NLin2009cAsym",
+        {
+            "tpl-MNI152NLin2009cAsym_res-01_T1w.nii.gz": (
+                "1f27aabea9f7183dc0c69dafa71e1787b921ca778d655d9c1bf302b273d5627a"
+            ),
+            "tpl-MNI152NLin2009cAsym_res-01_desc-brain_mask.nii.gz": (
+                "e40bb1816736504d4c25abc243c1c8503df1d308f64c048318aa4b829e09a7ae"
+            ),
+        },
+    ),
 }
 
 
@@ -76,11 +89,44 @@ def check_resource(name: str, folder: str) -> None:
     except OSError as error:
         raise ConfigError(
             [
-                f"atlas: {name} needs {wanted}, and {address} does not answer ({error}); put the files into "
+                f"{name} needs {wanted}, and {address} does not answer ({error}); put the files into "
                 f"{os.path.dirname(missing[0])}, or set resources.{name} to a folder that holds them "
                 f"({resource.page})"
             ]
         ) from error
+
+
+def head_files(chosen: str | dict, folders: dict[str, str], standard: list[str]) -> list[str]:
+    """The whole head, and its brain mask, by which `preprocess.strip.engine: template` finds brains.
+
+    Args:
+        chosen: preprocess.strip.head.
+        folders: the section `resources` of the configuration.
+        standard: what comes with the installation.
+    """
+    if isinstance(chosen, dict):
+        return [os.path.expanduser(chosen[name]) for name in ("image", "mask")]
+    return places(chosen, folders.get(chosen, "")) or standard
+
+
+def check_head(strip: dict, folders: dict[str, str]) -> None:
+    """See that the head template is there, or can be fetched, where it is needed.
+
+    Args:
+        strip: preprocess.strip.
+        folders: as `head_files`.
+
+    Raises:
+        ConfigError: what `check_resource` says, or the user's own files are missing.
+    """
+    chosen = strip["head"]
+    if strip["engine"] != "template":
+        return
+    if not isinstance(chosen, dict):
+        return check_resource(chosen, folders.get(chosen, ""))
+    missing = [place for place in head_files(chosen, folders, []) if not os.path.isfile(place)]
+    if missing:
+        raise ConfigError([f"preprocess.strip.head: no file {place}; correct the path" for place in missing])
 
 
 def fetch(name: str, file: str, output: str) -> None:

@@ -36,7 +36,12 @@ REFERENCES = {
     "Benjamini 1995": "Benjamini and Hochberg, Controlling the false discovery rate, J. R. Stat. Soc. B 57, 1995",
     "Fonov 2011": "Fonov et al., Unbiased average age-appropriate atlases for pediatric studies, NeuroImage 54, 2011",
     "Gorgolewski 2016": "Gorgolewski et al., The brain imaging data structure, Sci. Data 3, 2016",
+    "Iglesias 2011": "Iglesias et al., Robust brain extraction across datasets and comparison with publicly available "
+    "methods, IEEE Trans. Med. Imaging 30, 2011",
     "Izmailov 2018": "Izmailov et al., Averaging weights leads to wider optima and better generalization, UAI 2018",
+    "Jenkinson 2002": "Jenkinson et al., Improved optimization for the robust and accurate linear registration and "
+    "motion correction of brain images, NeuroImage 17, 2002",
+    "Jenkinson 2012": "Jenkinson et al., FSL, NeuroImage 62, 2012",
     "Kingma 2015": "Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015",
     "Kokhlikyan 2020": "Kokhlikyan et al., Captum: a unified and generic model interpretability library for PyTorch, "
     "arXiv 2009.07896, 2020",
@@ -53,6 +58,7 @@ REFERENCES = {
     "Selvaraju 2017": "Selvaraju et al., Grad-CAM: visual explanations from deep networks via gradient-based "
     "localization, ICCV 2017",
     "Simonyan 2014": "Simonyan et al., Deep inside convolutional networks, ICLR workshop 2014",
+    "Smith 2002": "Smith, Fast robust automated brain extraction, Hum. Brain Mapp. 17, 2002",
     "Springenberg 2015": "Springenberg et al., Striving for simplicity: the all convolutional net, ICLR workshop 2015",
     "Tustison 2010": "Tustison et al., N4ITK: improved N3 bias correction, IEEE Trans. Med. Imaging 29, 2010",
     "Wilson 1927": "Wilson, Probable inference, the law of succession, and statistical inference, J. Am. Stat. "
@@ -112,14 +118,30 @@ def _cohort(config: dict, scans: pd.DataFrame) -> str:
     return f"{who} were read from a table"
 
 
+# How each engine takes off the skull, and by what each one aligns brains.
+STRIPPED = {
+    "template": "stripped of the skull by symmetric diffeomorphic registration of a head template [Avants 2008]",
+    "robex": "stripped of the skull by ROBEX [Iglesias 2011]",
+    "bet": "stripped of the skull by BET (fractional intensity threshold {fraction:g}) [Smith 2002]",
+    "robex+bet": "stripped of the skull by ROBEX [Iglesias 2011] and then BET (fractional intensity threshold "
+    "{fraction:g}) [Smith 2002]",
+    "mask": "stripped of the skull by brain masks that came with them",
+    "none": "taken without skull, as they came",
+}
+ALIGNED = {"ants": "ANTs [Avants 2011a]", "flirt": "FLIRT [Jenkinson 2002]"}
+MAPS = {7: "a similarity", 12: "an affine"}
+
+
 def _preprocess(config: dict, scans: pd.DataFrame) -> str:
     settings = config["preprocess"]
+    cut = "cut off below the head by FSL [Jenkinson 2012], " if settings["conform"] == "fsl" else ""
     denoised = "denoised by non-local means [Manjón 2010], " if settings["denoise"] else ""
+    stripped = STRIPPED[settings["strip"]["engine"]].format(fraction=settings["strip"]["bet_fraction"])
     shape = " x ".join(map(str, settings["network_shape"]))
     return (
-        f"Scans were brought to one orientation, {denoised}corrected for intensity bias [Tustison 2010], stripped "
-        "of the skull by symmetric diffeomorphic registration of a head template [Avants 2008], and aligned to "
-        f"{TEMPLATES[config['atlas']]} by an affine transformation with ANTs [Avants 2011a]; for the networks they "
+        f"Scans were brought to one orientation, {cut}{denoised}corrected for intensity bias [Tustison 2010], "
+        f"{stripped}, and aligned to {TEMPLATES[config['atlas']]} by {MAPS[settings['register']['dof']]} "
+        f"transformation with {ALIGNED[settings['register']['engine']]}; for the networks they "
         f"were resampled to {shape} voxels of {settings['network_voxel_mm']:g} mm and normalised to zero mean and unit "
         "variance inside the brain"
     )
@@ -244,14 +266,40 @@ def versions() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["package", "version"])
 
 
-def about_page(config: dict, scans: pd.DataFrame) -> str:
-    """The page with the methods paragraph, its references and the versions that ran."""
+def engines_table(engines: dict[str, dict]) -> pd.DataFrame:
+    """step, engine, versions, command line: what preprocessed a scan.
+
+    Args:
+        engines: `Engines` of the side-car of a preprocessed scan; empty where there is none.
+    """
+    rows = [
+        (step, told["Engine"], _listed(told["SoftwareVersions"]), line)
+        for step, told in engines.items()
+        for line in told["CommandLines"] or [""]
+    ]
+    return pd.DataFrame(rows, columns=["step", "engine", "versions", "command_line"])
+
+
+def _listed(software: dict[str, str]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in software.items())
+
+
+def about_page(config: dict, scans: pd.DataFrame, engines: dict[str, dict]) -> str:
+    """The page with the methods paragraph, its references, engines and the versions that ran.
+
+    Args:
+        config: the whole configuration.
+        scans: the table of scans.
+        engines: as `engines_table`.
+    """
     text, references = methods_text(config, scans)
+    ran = {name: number for told in engines.values() for name, number in told["SoftwareVersions"].items()}
     return page(
         "About this run",
-        [text],
+        [f"{text} Preprocessing ran on {_listed(ran)}." if ran else text],
         [
             Section(heading="References", items=tuple(references)),
+            table_section(engines_table(engines), "engines.tsv", heading="Engines of preprocessing, and how they ran"),
             table_section(versions(), "versions.tsv", heading="Versions"),
             Section(heading="Workflow", paragraphs=("Its graph is under General, Workflow, in this report's menu.",)),
         ],

@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from scipy.io import loadmat
+from scipy.io import loadmat, savemat
 
 from counterwarp.errors import ScanError
 
@@ -78,9 +78,7 @@ class Stage:
     smoothing: str
 
 
-def run_registration(
-    fixed: Path, moving: Path, stages: tuple[Stage, ...], prefix: str, centre: bool, seed: int
-) -> None:
+def run_registration(fixed: Path, moving: Path, stages: tuple[Stage, ...], prefix: str, centre: bool, seed: int) -> str:
     """Run antsRegistration.
 
     Args:
@@ -89,6 +87,9 @@ def run_registration(
         prefix: of the transform files that it writes.
         centre: begin by bringing the centres of mass together, instead of at the identity.
         seed: of the sampling of voxels.
+
+    Returns:
+        The command line, the folder of `prefix` left out.
 
     Raises:
         ScanError: ANTs gave up.
@@ -101,6 +102,7 @@ def run_registration(
         arguments += ["-t", stage.transform, "-m", metric, "-c", f"[{stage.iterations},1e-6,10]"]
         arguments += ["-f", stage.shrink, "-s", f"{stage.smoothing}vox"]
     run("antsRegistration", *arguments, seed=seed)
+    return " ".join(map(str, ["antsRegistration", *arguments])).replace(f"{Path(prefix)}/", "./")
 
 
 def world_matrix(parameters, centre) -> np.ndarray:
@@ -128,3 +130,11 @@ def read_world_matrix(path: str | Path) -> np.ndarray:
     content = loadmat(path)
     name = next(name for name in content if name.startswith(("AffineTransform", "MatrixOffsetTransformBase")))
     return world_matrix(content[name].ravel(), content["fixed"].ravel())
+
+
+def write_world_matrix(matrix: np.ndarray, path: str | Path) -> None:
+    """Write an RAS world matrix (fixed mm -> moving mm) as an ITK affine's .mat file, centred on the origin."""
+    lps = LPS @ matrix @ LPS
+    parameters = np.concatenate([lps[:3, :3].ravel(), lps[:3, 3]])
+    content = {"AffineTransform_double_3_3": parameters[:, None], "fixed": np.zeros((3, 1))}
+    savemat(path, content, format="4", appendmat=False)

@@ -9,6 +9,7 @@ from nibabel.spaces import vox2out_vox
 from nibabel.spatialimages import HeaderDataError
 
 from counterwarp.errors import ScanError
+from counterwarp.imaging.fsl import reorient_and_crop
 from counterwarp.imaging.io import Volume, open_image, write_image, write_sidecar
 from counterwarp.imaging.resample import corners, resample, shear
 
@@ -19,21 +20,33 @@ NEGATIVE_IS_RINGING = 0.05
 AXES = ("right-left", "posterior-anterior", "inferior-superior")
 
 
-def conform(path: str, image: str, sidecar: str, minimum_field_of_view_mm: float) -> None:
+def conform(path: str, image: str, sidecar: str, minimum_field_of_view_mm: float, engine: str = "nibabel") -> None:
     """Conform the scan at `path`; write it and its JSON side-car, which lists the warnings.
 
+    Args:
+        path: the scan.
+        image, sidecar: outputs.
+        minimum_field_of_view_mm: along each axis, before the neck is cut off.
+        engine: nibabel; or fsl, whose programs then take what nibabel gives, a header that all tools read alike.
+
     Raises:
-        ScanError: what `conform_volume` refuses.
+        ScanError: what `conform_volume` refuses, or FSL gives up.
     """
     volume, warnings = conform_volume(path, minimum_field_of_view_mm)
     for warning in warnings:
         LOG.warning("%s: %s", path, warning)
+    commands = []
+    if engine == "fsl":
+        volume, commands = reorient_and_crop(volume)
     write_image(volume.data, volume.affine, image, "scanner")
     write_sidecar(
         sidecar,
         sources=[path],
         space="scanner",
+        tools=("nipype", "FSL") if engine == "fsl" else ("nibabel",),
         Description="Scan in RAS voxel order, non-negative; values otherwise as received",
+        Engine=engine,
+        CommandLines=commands,
         Warnings=warnings,
     )
 

@@ -134,12 +134,17 @@ def write_sidecar(path: str | Path, *, sources: list[str], space: str, tools: tu
         path: ends in .json.
         sources: the files it was made from.
         space: the world coordinates, one of SPACES.
-        tools: packages that made it, beside counterwarp itself.
+        tools: packages that made it, beside counterwarp itself, and "FSL".
         facts: anything else, named as in BIDS (Units, Direction, Description, ...).
     """
-    versions = {"counterwarp": __version__} | {tool: version(tool) for tool in tools}
+    versions = {"counterwarp": __version__} | {tool: _version(tool) for tool in tools}
     content = {"Sources": [str(source) for source in sources], "Space": space, **facts, "SoftwareVersions": versions}
     Path(path).write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _version(tool: str) -> str:
+    """Of a package, or of FSL, which says its own in a file."""
+    return (Path(os.environ["FSLDIR"]) / "etc/fslversion").read_text().strip() if tool == "FSL" else version(tool)
 
 
 def read_sidecar(path: str | Path) -> dict:

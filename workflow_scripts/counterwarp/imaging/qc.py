@@ -7,7 +7,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from counterwarp.imaging.io import Volume, read_sidecar, read_volume
-from counterwarp.imaging.resample import FWHM_PER_SD
+from counterwarp.imaging.resample import FWHM_PER_SD, resample
 
 # Outside of these a human should look: adult brains with their ventricles, and what a good affine reaches.
 LITRES = (0.9, 2.7)
@@ -51,8 +51,8 @@ def measure(
         "landmark_error_voxels": None,
     }
     if true_mask:
-        real = read_volume(true_mask)
-        numbers["mask_dice"] = dice(brain.data > 0.5, same_order(real.data, real.affine) > 0.5)
+        real = on_grid(read_volume(true_mask), brain)
+        numbers["mask_dice"] = dice(brain.data > 0.5, real > 0.5)
     if truth:
         estimated = np.array(read_sidecar(transform_sidecar)["WorldMatrix"])
         pose = np.array(json.loads(Path(truth).read_text())["pose"])
@@ -66,6 +66,14 @@ def measure(
 def blurred(volume: Volume) -> np.ndarray:
     """The image as an average brain would look: a sharp scan is not worse registered than a blurred one."""
     return gaussian_filter(volume.data, BLUR_MM / FWHM_PER_SD / volume.voxel_mm)
+
+
+def on_grid(raw: Volume, conformed: Volume) -> np.ndarray:
+    """An image on a raw scan's grid, on the grid of the conformed scan, which may have been cut."""
+    ordered = same_order(raw.data, raw.affine)
+    if ordered.shape == conformed.shape:
+        return ordered
+    return resample(raw.data, raw.affine, conformed.shape, conformed.affine, order=0)
 
 
 def same_order(data: np.ndarray, affine: np.ndarray) -> np.ndarray:

@@ -1,0 +1,31 @@
+STRIP = config["preprocess"]["strip"]
+STANDARD_HEAD = [rules.templates.output.head, rules.templates.output.head_mask]
+HEAD = head_files(STRIP["head"], config["resources"], STANDARD_HEAD) if STRIP["engine"] == "template" else [[], []]
+# Of these engines the mask is in a file already: the user's, or the scan's own zeros.
+GIVEN = {"mask": lambda wildcards: SCANS["mask"][wildcards.scan], "none": rules.conform.output.image}
+
+
+rule strip:
+    input:
+        image=rules.bias_correct.output.image,
+        head=HEAD[0],
+        head_mask=HEAD[1],
+        given=GIVEN.get(STRIP["engine"], []),
+    output:
+        mask="<scan>_desc-brain_mask.nii.gz",
+        sidecar="<scan>_desc-brain_mask.json",
+    log:
+        "<scanlog>_strip.log",
+    cache: True
+    group:
+        "scan"
+    conda:
+        "../envs/preprocess.yaml"
+    params:
+        code=digest("strip"),
+        roles="fixed: image, moving: head",
+        engine=STRIP["engine"],
+        bet_fraction=STRIP["bet_fraction"],
+        seed=config["preprocess"]["seed"],
+    script:
+        "../workflow_scripts/strip.py"

@@ -1,0 +1,96 @@
+"""Engines chosen in the configuration, on one scan: small programs stand in for FSL's and ROBEX's."""
+
+import hashlib
+import os
+import re
+
+import numpy as np
+import pytest
+import yaml
+from conftest import Workflow
+from counterwarp.cohorts.demo import write_head
+from counterwarp.imaging.io import read_sidecar, read_volume
+from counterwarp.imaging.qc import dice
+from counterwarp.imaging.resample import resample
+from counterwarp.resources import RESOURCES
+from fsl_like import VERSION, write_programs
+
+SCAN = "results/tiny/derivatives/sub-001/ses-01/anat/sub-001_ses-01"
+HEAD = RESOURCES["MNI152NLin2009cAsym"]
+DEFIGAN = {
+    "conform": "fsl",
+    "strip": {"engine": "robex+bet", "bet_fraction": 0.25},
+    "register": {"engine": "flirt", "dof": 7},
+}
+
+
+@pytest.fixture(scope="module")
+def study(finished, tmp_path_factory) -> Workflow:
+    """The scans of the tiny cohort as a user's BIDS folder."""
+    workflow = Workflow(tmp_path_factory.mktemp("engines"))
+    workflow.bids = finished.results / "cohort/bids"
+    workflow.programs = write_programs(workflow.folder / "programs")
+    return workflow
+
+
+def preprocessed(study, monkeypatch, target: str, preprocess: dict) -> str:
+    """What snakemake prints when it makes one file of the first scan."""
+    monkeypatch.setenv("FSLDIR", str(study.programs))
+    monkeypatch.setenv("PATH", str(study.programs / "bin"), prepend=os.pathsep)
+    # The jobs take the library from here, and not from where it is installed.
+    monkeypatch.setenv("PYTHONPATH", f"{study.programs}{os.pathsep}{study.code / 'workflow_scripts'}")
+    path = study.folder / "overlay.yaml"
+    path.write_text(yaml.safe_dump({"cohort": {"source": "bids", "path": str(study.bids)}, "preprocess": preprocess}))
+    return study.run("--", f"{SCAN}_{target}", configfiles=[path])
+
+
+def test_the_recipe_of_defigan_runs_to_the_networks_grid(study, monkeypatch):
+    preprocessed(study, monkeypatch, "space-MNI152_res-network_desc-normalised_T1w.nii.gz", DEFIGAN)
+    told = read_sidecar(study.folder / f"{SCAN}_space-MNI152_desc-preproc_T1w.json")["Engines"]
+    assert {step: engine["Engine"] for step, engine in told.items()} == {
+        "conform": "fsl",
+        "strip": "robex+bet",
+        "register": "flirt",
+    }
+    programs = [[line.split()[0] for line in engine["CommandLines"]] for engine in told.values()]
+    assert programs == [["fslreorient2std", "robustfov"], ["runROBEX.sh", "bet"], ["flirt"]]
+    assert all(engine["SoftwareVersions"]["FSL"] == VERSION for engine in told.values())
+    image = read_volume(study.folder / f"{SCAN}_space-MNI152_res-network_desc-normalised_T1w.nii.gz").data
+    assert image.shape == (16, 16, 16) and np.isfinite(image).all() and image.std() > 0.1
+
+
+def test_a_head_is_fetched_checked_and_finds_the_brain(study, monkeypatch, tmp_path):
+    """From a folder in place of the network: the standard head under TemplateFlow's names."""
+    monkeypatch.setenv("COUNTERWARP_CACHE", str(tmp_path / "kept"))
+    served = tmp_path / "served"
+    served.mkdir()
+    write_head(*(str(served / file) for file in HEAD.files))
+    module = study.code / "workflow_scripts/counterwarp/resources.py"
+    text = module.read_text().replace(HEAD.address, served.as_uri())
+    for file, digest in HEAD.files.items():
+        text = text.replace(digest, hashlib.sha256((served / file).read_bytes()).hexdigest())
+    module.write_text(text)
+    text = preprocessed(study, monkeypatch, "desc-brain_mask.nii.gz", {"strip": {"head": "MNI152NLin2009cAsym"}})
+    assert re.search(r"^fetch +2$", text, re.MULTILINE) and not re.search(r"^templates ", text, re.MULTILINE)
+    kept = tmp_path / "kept/MNI152NLin2009cAsym"
+    assert sorted(path.name for path in kept.iterdir()) == sorted(HEAD.files)
+    told = read_sidecar(study.folder / f"{SCAN}_desc-brain_mask.json")
+    assert told["Sources"][1:] == [str(kept / file) for file in HEAD.files] and told["Engine"] == "template"
+    assert dice(*masks(study)) > 0.9
+
+
+def test_masks_of_ones_own_are_taken_as_they_are(study, monkeypatch):
+    folder = study.bids / "derivatives/truth"
+    strip = {"engine": "mask", "masks": str(folder)}
+    text = preprocessed(study, monkeypatch, "desc-brain_mask.nii.gz", {"strip": strip})
+    # Another engine than before is reason enough.
+    assert re.search(r"^strip +1$", text, re.MULTILINE)
+    assert dice(*masks(study)) == 1
+
+
+def masks(study) -> list[np.ndarray]:
+    """The mask that was found, and the true one on its grid."""
+    found = read_volume(study.folder / f"{SCAN}_desc-brain_mask.nii.gz")
+    name = "derivatives/truth/sub-001/ses-01/anat/sub-001_ses-01_desc-brain_mask.nii.gz"
+    true = read_volume(study.bids / name)
+    return [found.data > 0.5, resample(true.data, true.affine, found.shape, found.affine, order=0) > 0.5]
