@@ -6,7 +6,7 @@ import pandas as pd
 from snakemake.exceptions import WorkflowError
 
 from counterwarp.cohorts.sources import NO_SCANS, index
-from counterwarp.cohorts.table import check_averaged, read, write_if_changed
+from counterwarp.cohorts.table import check_averaged, read, write_if_changed, write_left_out
 from counterwarp.config import check_config
 from counterwarp.errors import ConfigError
 from counterwarp.explain import methods
@@ -57,11 +57,15 @@ def index_cohort():
         if IS_BENCHMARK:
             return NO_SCANS
         check_resource(config["atlas"], own_folder())
-        scans = index(config["cohort"], str(results / "bids"), config["roi"]["covariates"])
+        left_out = []
+        scans = index(
+            config["cohort"], str(results / "bids"), config["roi"]["covariates"], lambda *why: left_out.append(why)
+        )
         check_averaged(scans, config["group"]["split"], config["roi"]["covariates"])
     except ConfigError as error:
         raise WorkflowError(f"Nothing was started. Correct this first:\n{error}")
     write_if_changed(scans, results / "scans.tsv")
+    write_left_out(left_out, results / "left_out.tsv")
     write_if_changed(scans[["scan", "subject", "group", "split", "baseline"]], results / "labels.tsv")
     return scans
 
