@@ -5,6 +5,7 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 import pandas as pd
 from snakemake.exceptions import WorkflowError
 
+from counterwarp.cohorts.exclusions import read_listed
 from counterwarp.cohorts.sources import NO_SCANS, index
 from counterwarp.cohorts.table import check_averaged, read, write_if_changed, write_left_out
 from counterwarp.config import check_config
@@ -61,6 +62,8 @@ def index_cohort():
         scans = index(
             config["cohort"], str(results / "bids"), config["roi"]["covariates"], lambda *why: left_out.append(why)
         )
+        if config["qc"]["listed"]:
+            read_listed(config["qc"]["listed"], scans["scan"])
         check_averaged(scans, config["group"]["split"], config["roi"]["covariates"])
     except ConfigError as error:
         raise WorkflowError(f"Nothing was started. Correct this first:\n{error}")

@@ -4,6 +4,7 @@ report: "../report/workflow.rst"
 # Page of a table -> its place in the report and its name there; the report sorts both by the alphabet.
 PAGES = {
     "failures": ("1 Failures", "what failed, and how to try again"),
+    "exclusions": ("2 Cohort", "table: who is not used, and why"),
     "cohort": ("2 Cohort", "table: subjects and scans"),
     "qc": ("3 Quality control", "all scans: numbers and flags"),
     "classifier": ("4 Classifier", "table: scores"),

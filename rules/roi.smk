@@ -38,6 +38,7 @@ rule region_volumes:
         csf=every_scan("<scan>_space-<space>_label-CSF_probseg.nii.gz", baseline=True),
         labels="<template>/parcellation.nii.gz",
         label_table="<template>/parcellation.tsv",
+        exclusions=EXCLUSIONS,
     output:
         volumes="<results>/roi/volumes.tsv",
     log:

@@ -1,17 +1,19 @@
 """Volumes of the template's regions in every baseline scan."""
 
+from counterwarp.cohorts.exclusions import not_used
 from counterwarp.imaging.regions import region_volumes
 from counterwarp.workflow import cohort_step, read_failure
 
 
 def measure(inputs, outputs):
+    out = not_used(inputs.exclusions)
     files = zip(
         snakemake.params.scans, snakemake.params.subjects, inputs.inverses, inputs.grey, inputs.csf, strict=True
     )
     scans = [
         {"scan": scan, "subject": subject, "inverse": inverse, "GM": grey, "CSF": csf}
         for scan, subject, inverse, grey, csf in files
-        if not any(map(read_failure, (inverse, grey, csf)))
+        if scan not in out and not any(map(read_failure, (inverse, grey, csf)))
     ]
     region_volumes(scans, inputs.labels, inputs.label_table, outputs.volumes)
 

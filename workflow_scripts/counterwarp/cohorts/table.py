@@ -204,10 +204,10 @@ def write_left_out(left_out: list[tuple[str, str]], path: str | Path) -> None:
 
 
 def read(path: str | Path) -> pd.DataFrame:
-    """Read a table of scans written by `write_if_changed`; ids stay text, and a user's columns of numbers are numbers."""
+    """Read a table of scans written by `write_if_changed`; ids stay text, a user's own columns of numbers do not."""
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
     own = {name: _numbers(table[name]) for name in table if name not in TEXT}
-    return table.assign(**own, age=table.age.astype(float), baseline=table.baseline == "True")
+    return table.assign(**own, baseline=table.baseline == "True")
 
 
 def _numbers(values: pd.Series) -> pd.Series:

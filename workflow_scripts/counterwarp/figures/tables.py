@@ -28,6 +28,13 @@ TABLES = {
         column is the command that tries the step again.""",
         "None: every step of every scan succeeded.",
     ),
+    "exclusions": Told(
+        "Who is not used, and why",
+        """step: cohort (left out of the table of scans), the step in which a scan failed, qc (flagged by quality
+        control) or list (listed by the user). used: yes for scans that are flagged and used all the same; qc.exclude
+        of the configuration decides. Their pictures are in 3 Quality control.""",
+        "None: every scan is used, and none is in doubt.",
+    ),
     "cohort": Told("Cohort", "Subjects and scans by group and split. Ages are those at the first scan."),
     "qc": Told(
         "Quality control",

@@ -99,7 +99,7 @@ def in_scanner(scan: Scan) -> Volume:
 def pack_changes(
     pairs: pd.DataFrame, index: pd.DataFrame, changes: dict[str, str], masks: dict[str, str], output: str
 ) -> None:
-    """Write the observed changes of all pairs whose later scan is packed (npz).
+    """Write the observed changes of all pairs whose scans are packed (npz).
 
     Args:
         pairs: subject, split, earlier, later; one row a pair.
@@ -109,7 +109,7 @@ def pack_changes(
             earlier and later (text).
     """
     row = index.set_index("scan")["row"]
-    kept = pairs[pairs["later"].isin(changes) & pairs["later"].isin(row.index)]
+    kept = pairs[pairs["later"].isin(changes) & pairs[["earlier", "later"]].isin(row.index).all(axis=1)]
     arrays = {
         "row": row[kept["later"]].to_numpy(),
         "change": np.stack([read_volume(changes[scan]).data for scan in kept["later"]]),
