@@ -12,6 +12,7 @@ from counterwarp.config import check_config
 from counterwarp.errors import ConfigError
 from counterwarp.explain import methods
 from counterwarp.resources import RESOURCES, check_resource, kept_folder, places
+from counterwarp.stats.formula import HEAD_SIZE, columns_of
 from counterwarp.stats.longitudinal import pair_scans
 from counterwarp.workflow.digest import digest
 
@@ -58,13 +59,12 @@ def index_cohort():
         if IS_BENCHMARK:
             return NO_SCANS
         check_resource(config["atlas"], own_folder())
-        left_out = []
-        scans = index(
-            config["cohort"], str(results / "bids"), config["roi"]["covariates"], lambda *why: left_out.append(why)
-        )
+        left_out, covariates = [], columns_of(config["roi"]["formula"])
+        in_table = [name for name in covariates if name != HEAD_SIZE]
+        scans = index(config["cohort"], str(results / "bids"), in_table, lambda *why: left_out.append(why))
         if config["qc"]["listed"]:
             read_listed(config["qc"]["listed"], scans["scan"])
-        check_averaged(scans, config["group"]["split"], config["roi"]["covariates"])
+        check_averaged(scans, config["group"]["split"], in_table)
     except ConfigError as error:
         raise WorkflowError(f"Nothing was started. Correct this first:\n{error}")
     write_if_changed(scans, results / "scans.tsv")
@@ -88,6 +88,8 @@ SCANS = index_cohort().set_index("scan", drop=False)
 PAIRS = index_pairs()
 # Scans whose maps are averaged.
 AVERAGED = {"baseline": True} | ({} if config["group"]["split"] == "all" else {"split": config["group"]["split"]})
+# Scans whose regions are measured.
+MEASURED = {} if config["roi"]["model"] == "mixed" else {"baseline": True}
 # The simulator whose images and maps are written for every scan.
 DERIVED = config["explain"]["derivatives"]
 

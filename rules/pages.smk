@@ -10,6 +10,7 @@ PAGES = {
     "classifier": ("4 Classifier", "table: scores"),
     "voxelwise": ("6 Group map", "table: voxelwise inference"),
     "regions": ("7 Regions", "table: volumes by group"),
+    "residuals": ("7 Regions", "table: checks of the model"),
     "methods": ("8 Methods against truth", "all methods"),
     "sanity": ("8 Methods against truth", "sanity checks"),
     "longitudinal": ("8 Methods against truth", "change between two scans"),

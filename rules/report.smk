@@ -85,6 +85,7 @@ TABLES = [
     "qc",
     "classifier",
     "regions",
+    "residuals",
     "methods",
     "region_changes",
     "sanity",

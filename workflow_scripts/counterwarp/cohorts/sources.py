@@ -41,7 +41,7 @@ def index(
     if cohort["source"] != "demo":
         scans = _translate(scans, cohort["labels"], leave_out)
     problems += [
-        f"roi.covariates: no column {name!r} in the table of scans; it has {', '.join(scans.columns)}"
+        f"roi.formula: no column {name!r} in the table of scans; it has {', '.join(scans.columns)}"
         for name in covariates
         if name not in scans
     ]

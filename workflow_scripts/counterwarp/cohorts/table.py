@@ -174,7 +174,7 @@ def check_averaged(scans: pd.DataFrame, split: str, covariates: Sequence[str]) -
         raise ConfigError(
             [
                 f"group.split: {split} has {len(chosen)} subjects; voxelwise inference with {len(covariates)} "
-                f"covariates needs {needed}: add subjects, name fewer in roi.covariates, or set group.split to all"
+                f"covariates needs {needed}: add subjects, name fewer in roi.formula, or set group.split to all"
             ]
         )
 
