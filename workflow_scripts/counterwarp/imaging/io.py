@@ -78,6 +78,8 @@ def _load(path) -> nib.Nifti1Image:
         raise ScanError(f"{path}: no such file; correct its path in the table of scans or exclude the scan")
     try:
         return nib.load(path)
+    except PermissionError as error:
+        raise ScanError(f"{path}: no permission to read it; ask its owner for it, or exclude the scan") from error
     except (ImageFileError, HeaderDataError, EOFError, zlib.error, ValueError) as error:
         raise ScanError(f"{path}: not a readable image ({_first_line(error)}); copy or convert it again") from error
 
