@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from counterwarp.errors import CounterwarpError
 from counterwarp.imaging.io import read_sidecar, read_volume, write_image
 from counterwarp.imaging.longitudinal import RIGID, Scan, in_scanner, observed_change, pack_changes
 from counterwarp.imaging.register import estimate
@@ -100,3 +101,5 @@ def test_pairs_of_failed_scans_are_left_out(tmp_path):
         # a was not packed, c has no change, and the scan before d was not packed.
         assert packed["row"].tolist() == [0] and packed["subject"].tolist() == ["2"]
         assert (packed["change"] == 2).all() and packed["mask"].all()
+    with pytest.raises(CounterwarpError, match="of 4 pairs of scans none is left"):
+        pack_changes(pairs, index[:0], changes, masks, tmp_path / "pairs.npz")
