@@ -60,7 +60,8 @@ TABLES = {
     ),
     "residuals": Told(
         "Regions: checks of the model",
-        """What the model of each region leaves. normal_p: Shapiro and Wilk's test of a normal distribution;
+        """What the model of each region leaves. converged: a mixed model that did not has numbers of little worth.
+        normal_p: Shapiro and Wilk's test of a normal distribution;
         equal_variance_p: Breusch and Pagan's of a variance that does not depend on the model's columns. outlier: the
         scan that fits worst, with its studentised residual and its p, corrected for the number of scans (Bonferroni).
         One in twenty is below 0.05 where all is well. Look at an outlier's picture in 3 Quality control.""",

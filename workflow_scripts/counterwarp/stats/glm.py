@@ -33,7 +33,7 @@ def fit_regions(
             difference over the standard deviation of what the model leaves: Cohen's d, adjusted) and its 95 % interval
             low, high.
         adjusted: scan, region, tissue, group, volume_ml with the covariates' part taken out (at their mean).
-        residuals: of `check_residuals`.
+        residuals: region, converged (of a mixed model; else always) and the columns of `check_residuals`.
 
     Raises:
         CounterwarpError: as `design`; where a region has no volume for some scan; or a mixed model without repeated
@@ -69,7 +69,8 @@ def fit_regions(
         )
         facts = {"scan": columns.index, "region": region, "tissue": tissues[region], "group": known["group"]}
         adjusted.append(pd.DataFrame({**facts, "volume_ml": volume - nuisance @ fit.params[nuisance.columns]}))
-        residuals.append({"region": region} | check_residuals(fit.resid, columns))
+        converged = {"region": region, "converged": getattr(fit, "converged", True)}
+        residuals.append(converged | check_residuals(fit.resid, columns))
     regions = pd.DataFrame(rows)
     families = regions.groupby(regions["region"].isin(merged))
     regions.insert(6, "q", families["p"].transform(lambda p: multipletests(p, method="fdr_bh")[1]))
