@@ -33,6 +33,7 @@ lint: $(INSTALLED)
 
 bench: demo
 	$(BIN)/python tests/bench/bench.py
+	$(BIN)/python tests/bench/index_dataset.py
 	$(BIN)/python tests/bench/joint_step.py
 	$(BIN)/python tests/bench/adversarial_step.py
 

@@ -5,14 +5,16 @@ sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
 import pandas as pd
 from snakemake.exceptions import WorkflowError
 
+from counterwarp.cohorts.exclusions import read_listed
 from counterwarp.cohorts.masks import with_masks
 from counterwarp.cohorts.sources import NO_SCANS, index
-from counterwarp.cohorts.table import check_averaged, read, write_if_changed
+from counterwarp.cohorts.table import check_averaged, read, write_if_changed, write_left_out
 from counterwarp.config import check_config, check_together
 from counterwarp.errors import ConfigError
 from counterwarp.explain import methods
 from counterwarp.imaging.engines import check_engines
 from counterwarp.resources import RESOURCES, check_head, check_resource, head_files, kept_folder, places
+from counterwarp.stats.formula import HEAD_SIZE, columns_of
 from counterwarp.stats.longitudinal import pair_scans
 from counterwarp.workflow.digest import digest
 
@@ -63,13 +65,18 @@ def index_cohort():
             lambda: check_head(config["preprocess"]["strip"], config["resources"]),
             lambda: check_engines(config["preprocess"]),
         )
-        scans = index(config["cohort"], str(results / "bids"), config["roi"]["covariates"])
+        left_out, covariates = [], columns_of(config["roi"]["formula"])
+        in_table = [name for name in covariates if name != HEAD_SIZE]
+        scans = index(config["cohort"], str(results / "bids"), in_table, lambda *why: left_out.append(why))
         if config["preprocess"]["strip"]["engine"] == "mask":
             scans = with_masks(scans, config["preprocess"]["strip"]["masks"], config["cohort"])
-        check_averaged(scans, config["group"]["split"], config["roi"]["covariates"])
+        if config["qc"]["listed"]:
+            read_listed(config["qc"]["listed"], scans["scan"])
+        check_averaged(scans, config["group"]["split"], in_table)
     except ConfigError as error:
         raise WorkflowError(f"Nothing was started. Correct this first:\n{error}")
     write_if_changed(scans, results / "scans.tsv")
+    write_left_out(left_out, results / "left_out.tsv")
     write_if_changed(scans[["scan", "subject", "group", "split", "baseline"]], results / "labels.tsv")
     return scans
 
@@ -89,6 +96,8 @@ SCANS = index_cohort().set_index("scan", drop=False)
 PAIRS = index_pairs()
 # Scans whose maps are averaged.
 AVERAGED = {"baseline": True} | ({} if config["group"]["split"] == "all" else {"split": config["group"]["split"]})
+# Scans whose regions are measured.
+MEASURED = {} if config["roi"]["model"] == "mixed" else {"baseline": True}
 # The simulator whose images and maps are written for every scan.
 DERIVED = config["explain"]["derivatives"]
 

@@ -54,8 +54,8 @@ rule failures_table:
         last=[
             *every_scan("<scan>_space-<space>_res-network_desc-normalised_T1w.nii.gz"),
             *every_scan("<work>_qc.json"),
-            *every_scan("<scan>_from-<space>_to-affine_mode-image_xfm.nii.gz", baseline=True),
-            *every_scan("<scan>_space-<space>_label-GM_probseg.nii.gz", baseline=True),
+            *every_scan("<scan>_from-<space>_to-affine_mode-image_xfm.nii.gz", **MEASURED),
+            *every_scan("<scan>_space-<space>_label-GM_probseg.nii.gz", **MEASURED),
         ],
     output:
         failures="<results>/tables/failures.tsv",

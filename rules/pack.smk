@@ -1,8 +1,12 @@
+include: "exclude.smk"
+
+
 rule pack:
     input:
         labels="<results>/cohort/labels.tsv",
         images=every_scan("<scan>_space-<space>_res-network_desc-normalised_T1w.nii.gz"),
         template_mask="<template>/brain_mask.nii.gz",
+        exclusions=EXCLUSIONS,
     output:
         images="<results>/pack/images.npy",
         index="<results>/pack/index.tsv",

@@ -4,11 +4,13 @@ report: "../report/workflow.rst"
 # Page of a table -> its place in the report and its name there; the report sorts both by the alphabet.
 PAGES = {
     "failures": ("1 Failures", "what failed, and how to try again"),
+    "exclusions": ("2 Cohort", "table: who is not used, and why"),
     "cohort": ("2 Cohort", "table: subjects and scans"),
     "qc": ("3 Quality control", "all scans: numbers and flags"),
     "classifier": ("4 Classifier", "table: scores"),
     "voxelwise": ("6 Group map", "table: voxelwise inference"),
     "regions": ("7 Regions", "table: volumes by group"),
+    "residuals": ("7 Regions", "table: checks of the model"),
     "methods": ("8 Methods against truth", "all methods"),
     "sanity": ("8 Methods against truth", "sanity checks"),
     "longitudinal": ("8 Methods against truth", "change between two scans"),

@@ -78,7 +78,19 @@ rule subject_figures:
         "../workflow_scripts/subject_figures.py"
 
 
-TABLES = ["failures", "cohort", "qc", "classifier", "regions", "methods", "region_changes", "sanity", "voxelwise"]
+TABLES = [
+    "failures",
+    "exclusions",
+    "cohort",
+    "qc",
+    "classifier",
+    "regions",
+    "residuals",
+    "methods",
+    "region_changes",
+    "sanity",
+    "voxelwise",
+]
 
 
 rule subject_methods_figure:

@@ -33,11 +33,14 @@ rule segment:
 
 rule region_volumes:
     input:
-        inverses=every_scan("<scan>_from-<space>_to-affine_mode-image_xfm.nii.gz", baseline=True),
-        grey=every_scan("<scan>_space-<space>_label-GM_probseg.nii.gz", baseline=True),
-        csf=every_scan("<scan>_space-<space>_label-CSF_probseg.nii.gz", baseline=True),
+        inverses=every_scan("<scan>_from-<space>_to-affine_mode-image_xfm.nii.gz", **MEASURED),
+        grey=every_scan("<scan>_space-<space>_label-GM_probseg.nii.gz", **MEASURED),
+        csf=every_scan("<scan>_space-<space>_label-CSF_probseg.nii.gz", **MEASURED),
+        transforms=every_scan("<scan>_from-T1w_to-<space>_mode-image_xfm.json", **MEASURED),
+        template_mask="<template>/brain_mask.nii.gz",
         labels="<template>/parcellation.nii.gz",
         label_table="<template>/parcellation.tsv",
+        exclusions=EXCLUSIONS,
     output:
         volumes="<results>/roi/volumes.tsv",
     log:
@@ -47,8 +50,8 @@ rule region_volumes:
         "../envs/roi.yaml"
     params:
         code=digest("region_volumes"),
-        scans=every_scan("{scan}", baseline=True),
-        subjects=SCANS.subject[SCANS.baseline].tolist(),
+        scans=every_scan("{scan}", **MEASURED),
+        subjects=[SCANS.subject[scan] for scan in every_scan("{scan}", **MEASURED)],
     script:
         "../workflow_scripts/region_volumes.py"
 
@@ -61,14 +64,15 @@ rule roi_glm:
     output:
         regions="<results>/tables/regions.tsv",
         adjusted="<results>/roi/adjusted.tsv",
+        residuals="<results>/tables/residuals.tsv",
     log:
         "<logs>/roi_glm.log",
     cache: True
     conda:
         "../envs/roi.yaml"
     params:
+        **config["roi"],
         code=digest("roi_glm"),
-        covariates=config["roi"]["covariates"],
     script:
         "../workflow_scripts/roi_glm.py"
 
@@ -94,6 +98,7 @@ rule regions_figure:
     params:
         code=digest("regions_figure"),
         space=SPACE,
-        covariates=config["roi"]["covariates"],
+        formula=config["roi"]["formula"],
+        volumes=config["roi"]["volumes"],
     script:
         "../workflow_scripts/regions_figure.py"

@@ -2,8 +2,9 @@
 
 import shutil
 
+import pandas as pd
 from counterwarp.explain.outputs import export_scans
-from counterwarp.workflow import cohort_step, read_failure
+from counterwarp.workflow import cohort_step, read_failure, write_not_used
 
 NAMES = ("image", "displacement", "log_jacobian")
 
@@ -13,10 +14,13 @@ def export(inputs, outputs):
     pairs = [zip(getattr(outputs, name), getattr(outputs, f"{name}_sidecar"), strict=True) for name in NAMES]
     places = {scan: dict(zip(NAMES, of_scan, strict=True)) for scan, *of_scan in zip(scans, *pairs, strict=True)}
     sources = dict(zip(scans, inputs.images, strict=True))
-    for scan in scans:
-        if read_failure(sources[scan]):
-            for path in [path for pair in places[scan].values() for path in pair]:
+    packed = set(pd.read_csv(inputs.index, sep="\t", dtype={"scan": str})["scan"])
+    for scan in set(scans) - packed:
+        for path in [path for pair in places[scan].values() for path in pair]:
+            if read_failure(sources[scan]):
                 shutil.copy(sources[scan], path)
+            else:
+                write_not_used(scan, path)
     arrays = {"image": [inputs.image], "displacement": [inputs.displacement], "log_jacobian": inputs.log_jacobian}
     params = snakemake.params
     export_scans(inputs.index, inputs.affine, arrays, sources, places, params.method, params.space)

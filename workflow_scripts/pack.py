@@ -1,18 +1,17 @@
 """One array of all usable scans of the cohort."""
 
 import pandas as pd
+from counterwarp.cohorts.exclusions import not_used
 from counterwarp.imaging.pack import pack
-from counterwarp.workflow import cohort_step, read_failure
+from counterwarp.workflow import cohort_step, without_failures
 
-cohort_step(
-    snakemake,
-    lambda inputs, outputs: pack(
+
+def write(inputs, outputs):
+    out = not_used(inputs.exclusions)
+    images = without_failures(snakemake.params.scans, inputs.images)
+    pack(
         pd.read_csv(inputs.labels, sep="\t", dtype={"scan": str, "subject": str}),
-        {
-            scan: path
-            for scan, path in zip(snakemake.params.scans, inputs.images, strict=True)
-            if read_failure(path) is None
-        },
+        {scan: path for scan, path in images.items() if scan not in out},
         inputs.template_mask,
         snakemake.params.network_shape,
         snakemake.params.network_voxel_mm,
@@ -20,5 +19,7 @@ cohort_step(
         outputs.index,
         outputs.mask,
         outputs.affine,
-    ),
-)
+    )
+
+
+cohort_step(snakemake, write)

@@ -1,19 +1,27 @@
 """Volumes of the template's regions in every baseline scan."""
 
+from counterwarp.cohorts.exclusions import not_used
 from counterwarp.imaging.regions import region_volumes
 from counterwarp.workflow import cohort_step, read_failure
 
 
 def measure(inputs, outputs):
+    out = not_used(inputs.exclusions)
     files = zip(
-        snakemake.params.scans, snakemake.params.subjects, inputs.inverses, inputs.grey, inputs.csf, strict=True
+        snakemake.params.scans,
+        snakemake.params.subjects,
+        inputs.inverses,
+        inputs.grey,
+        inputs.csf,
+        inputs.transforms,
+        strict=True,
     )
     scans = [
-        {"scan": scan, "subject": subject, "inverse": inverse, "GM": grey, "CSF": csf}
-        for scan, subject, inverse, grey, csf in files
-        if not any(map(read_failure, (inverse, grey, csf)))
+        {"scan": scan, "subject": subject, "inverse": inverse, "GM": grey, "CSF": csf, "transform": transform}
+        for scan, subject, inverse, grey, csf, transform in files
+        if scan not in out and not any(map(read_failure, (inverse, grey, csf)))
     ]
-    region_volumes(scans, inputs.labels, inputs.label_table, outputs.volumes)
+    region_volumes(scans, inputs.labels, inputs.label_table, inputs.template_mask, outputs.volumes)
 
 
 cohort_step(snakemake, measure)

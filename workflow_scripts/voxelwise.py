@@ -5,6 +5,7 @@ import pandas as pd
 from counterwarp.cohorts.table import read
 from counterwarp.imaging.io import read_sidecar
 from counterwarp.imaging.subjects import carried_maps, volume_maps, write_voxels
+from counterwarp.stats.formula import HEAD_SIZE, without
 from counterwarp.stats.voxelwise import infer
 from counterwarp.workflow import cohort_step, without_failures
 
@@ -22,7 +23,13 @@ def test(inputs, outputs):
         maps, mask = volume_maps(used, inputs.template_mask)
     scans = read(inputs.scans).set_index("scan").loc[index["scan"]]
     found = infer(
-        maps, scans, params.covariates, params.tested, params.permutations, params.seed, jobs=snakemake.threads
+        maps,
+        scans,
+        without(params.formula, HEAD_SIZE),
+        params.tested,
+        params.permutations,
+        params.seed,
+        jobs=snakemake.threads,
     )
     write_voxels(found.effect, mask, outputs.effect, snakemake.params.space)
     write_voxels(found.t, mask, outputs.t, snakemake.params.space)

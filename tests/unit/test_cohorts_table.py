@@ -88,10 +88,21 @@ def test_write_if_changed_leaves_an_unchanged_file_alone(tmp_path):
     assert len(table.read(path)) == 7
 
 
+def test_own_columns_of_numbers_are_read_as_numbers(tmp_path):
+    """Else a covariate of numbers would be one column of the model for each of its values."""
+    own = people(education="12", site="a", score=["1.5", *[""] * 7], session="01")
+    table.write_if_changed(table.finish(own, 0.25, 0.25, 0), tmp_path / "scans.tsv")
+    read = table.read(tmp_path / "scans.tsv")
+    assert read.education.tolist() == [12] * 8 and read.site.tolist() == ["a"] * 8
+    assert read.score[0] == 1.5 and read.score[1:].isna().all()
+    assert read.subject[0] == "001" and read.session[0] == "01" and read.baseline.all()
+
+
 def cohort(path, source, **changed):
     names = {"group": "group", "age": "age", "sex": "sex"}
     labels = {"control": "control", "patient": "patient"}
     shares = {"validation_share": 0.25, "test_share": 0.25, "seed": 0}
+    shares["bids"] = {"acq": None, "rec": None, "run": "first"}
     return {"source": source, "path": str(path), "columns": names, "labels": labels, **shares, **changed}
 
 
@@ -191,7 +202,7 @@ def test_names_and_labels_of_the_data_are_mapped_visit_by_visit(tmp_path, caplog
 
 def test_a_column_or_label_that_is_nowhere_is_said_with_the_remedy(tmp_path):
     write_visits(tmp_path)
-    with pytest.raises(ConfigError, match=r"no column dx; .* cohort.columns"):
+    with pytest.raises(ConfigError, match=r"no column dx \(it has .*cohort.columns"):
         sources.index(cohort(tmp_path, "bids", columns={"group": "dx", "age": "age", "sex": "sex"}), "")
     with pytest.raises(ConfigError, match="no scan has one of 'control', 'patient'"):
         sources.index(cohort(tmp_path, "bids"), "")

@@ -145,7 +145,7 @@ def test_regions_say_their_statistics():
             "q": [0.012],
         }
     ).assign(effect=-1.5, low=-2.25, high=-0.001)
-    drawn = regions_figure(adjusted.assign(volume_ml=[3.0, 2, 3.1, 2.2]), regions, ["age", "sex"], "SRI24")
+    drawn = regions_figure(adjusted.assign(volume_ml=[3.0, 2, 3.1, 2.2]), regions, ["age", "sex"], "in SRI24")
     said = texts(drawn)
     assert "t = -3.46, p < 0.001, q = 0.012\nd = -1.50 [-2.25, 0.00]" in said
     assert "corrected for age and sex" in said and "Volume (ml)" in said and "shrinks in truth" in said
@@ -158,10 +158,12 @@ def test_of_many_regions_those_with_the_smallest_p_are_drawn():
     regions = pd.DataFrame(
         {"region": names, "tissue": "GM", "n": 2, "t": 1.0, "p": np.linspace(0.9, 0.1, 14), "q": 1.0}
     )
-    said = texts(regions_figure(adjusted, regions.assign(affected=np.nan, effect=0.0, low=0.0, high=0.0), [], "MNI152"))
+    said = texts(
+        regions_figure(adjusted, regions.assign(affected=np.nan, effect=0.0, low=0.0, high=0.0), [], "in MNI152")
+    )
     assert "12 of 14 regions" in said and "region 2 (GM)" in said and "region 1 (GM)" not in said
     first = regions_figure(
-        adjusted, regions.assign(affected=np.nan, effect=0.0, low=0.0, high=0.0), [], "SRI24", ["region_0"]
+        adjusted, regions.assign(affected=np.nan, effect=0.0, low=0.0, high=0.0), [], "in SRI24", ["region_0"]
     )
     said = texts(first)
     assert "region 0 (GM)" in said and "region 3 (GM)" in said and "region 2 (GM)" not in said

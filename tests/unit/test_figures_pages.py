@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from counterwarp.cohorts.exclusions import exclusions
 from counterwarp.figures.methods_text import STAGES, STRIPPED, about_page, methods_text
 from counterwarp.figures.pages import page, table_section
 from counterwarp.figures.tables import TABLES, methods_summary, table_page
@@ -24,6 +25,13 @@ def test_a_hostile_scan_id_stays_text():
     html = table_page("failures", table)
     assert "<img" not in html and "<script>" not in html
     assert "sub-&lt;img src=x onerror=&#34;alert(1)&#34;&gt;" in html
+
+
+def test_an_id_and_a_reason_from_the_users_tables_stay_text():
+    left_out = pd.DataFrame({"scan": [HOSTILE], "reason": ["its group '<script>alert(1)</script>' is not known"]})
+    html = table_page("exclusions", exclusions(left_out, {}, {}, {}, "none"))
+    assert "<img" not in html and "<script>" not in html
+    assert "its group &#39;&lt;script&gt;alert(1)&lt;/script&gt;&#39;" in html
 
 
 @pytest.mark.parametrize("name", TABLES)

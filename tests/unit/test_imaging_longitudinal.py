@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from counterwarp.errors import CounterwarpError
 from counterwarp.imaging.io import read_sidecar, read_volume, write_image
 from counterwarp.imaging.longitudinal import RIGID, Scan, in_scanner, observed_change, pack_changes
 from counterwarp.imaging.register import estimate
@@ -90,12 +91,15 @@ def test_pairs_of_failed_scans_are_left_out(tmp_path):
     for name, value in (("a", 1.0), ("b", 2.0)):
         write_image(np.full((4, 4, 4), value), AFFINE, tmp_path / f"{name}.nii.gz", "MNI152")
         write_image(np.ones((4, 4, 4), bool), AFFINE, tmp_path / f"{name}_mask.nii.gz", "MNI152")
-    pairs = pd.DataFrame({"subject": ["1", "2", "3"], "split": "test", "earlier": list("xyz"), "later": list("abc")})
-    index = pd.DataFrame({"row": [0, 1], "scan": ["b", "c"]})
-    changes = {name: str(tmp_path / f"{name}.nii.gz") for name in "ab"}
+    write_image(np.ones((4, 4, 4)), AFFINE, tmp_path / "d.nii.gz", "MNI152")
+    pairs = pd.DataFrame({"subject": list("1234"), "split": "test", "earlier": list("xyzw"), "later": list("abcd")})
+    index = pd.DataFrame({"row": range(6), "scan": list("bcdxyz")})
+    changes = {name: str(tmp_path / f"{name}.nii.gz") for name in "abd"}
     masks = {name: str(tmp_path / f"{name}_mask.nii.gz") for name in "ab"}
     pack_changes(pairs, index, changes, masks, tmp_path / "pairs.npz")
     with np.load(tmp_path / "pairs.npz") as packed:
-        # a was not packed, c has no change.
+        # a was not packed, c has no change, and the scan before d was not packed.
         assert packed["row"].tolist() == [0] and packed["subject"].tolist() == ["2"]
         assert (packed["change"] == 2).all() and packed["mask"].all()
+    with pytest.raises(CounterwarpError, match="of 4 pairs of scans none is left"):
+        pack_changes(pairs, index[:0], changes, masks, tmp_path / "pairs.npz")

@@ -2,7 +2,16 @@
 
 import numpy as np
 import pytest
-from counterwarp.imaging.qc import correlation, dice, flags, landmark_error, litres, same_order
+from counterwarp.imaging.qc import (
+    SIMULATED_LITRES,
+    correlation,
+    dice,
+    flags,
+    landmark_error,
+    litres,
+    same_order,
+    touching_share,
+)
 
 
 def test_dice_of_two_overlapping_masks():
@@ -44,8 +53,29 @@ def test_a_mask_is_brought_to_the_order_of_the_conformed_scan():
 
 
 def test_flags_say_what_is_out_of_bounds():
-    assert flags({"mask_litres": 1.5, "template_correlation": 0.8}) == []
-    found = flags({"mask_litres": 0.3, "template_correlation": 0.2})
-    assert len(found) == 2
-    assert "0.30 l" in found[0]
-    assert "0.20" in found[1]
+    good = {"mask_litres": 1.5, "template_correlation": 0.8, "touching_share": 0.0}
+    assert flags(good, []) == []
+    found = flags({"mask_litres": 0.3, "template_correlation": 0.2, "touching_share": 0.05}, [])
+    assert found == [
+        "brain mask of 0.30 l, expected 0.8 to 2.2 l",
+        "5.0 % of the brain mask touches the border: brain cut off?",
+        "template correlation 0.20, expected over 0.75",
+    ]
+    # The limits of volume are those of living adults; simulated heads are larger.
+    assert [len(flags(good | {"mask_litres": litres}, [])) for litres in (0.79, 0.8, 2.2, 2.21)] == [1, 0, 0, 1]
+    assert flags(good | {"mask_litres": 2.5}, [], SIMULATED_LITRES) == []
+
+
+def test_of_the_warnings_those_of_left_and_right_and_of_contrast_are_flags():
+    good = {"mask_litres": 1.5, "template_correlation": 0.8, "touching_share": 0.0}
+    doubt = ["the axes are a guess; check left and right", "corners are brighter: contrast may be inverted"]
+    assert flags(good, ["negative values down to -3 were set to 0", *doubt]) == doubt
+
+
+def test_the_share_of_a_mask_on_the_border():
+    mask = np.zeros((10, 10, 10), bool)
+    mask[2:8, 2:8, 2:8] = True
+    assert touching_share(mask) == 0
+    mask[2:8, 2:8, 8:] = True  # two more slices, of which the last is on the border
+    assert touching_share(mask) == pytest.approx(36 / (216 + 72))
+    assert touching_share(np.zeros((4, 4, 4), bool)) == 0

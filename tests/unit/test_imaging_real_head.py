@@ -148,8 +148,9 @@ def test_the_orbitofrontal_regions_of_a_real_head_in_sri24(tmp_path):
     register_nonlinear(outputs["image"], template["brain"], *fields, 1, "SRI24")
     found = {tissue: f"{tmp_path}/own_{tissue}.nii.gz" for tissue in TISSUES}
     segment(outputs["image"], outputs["mask"], fields[1], tissues, found, "SRI24")
-    scan = {"scan": "chris", "subject": "chris", "inverse": fields[1], **found}
-    region_volumes([scan], template["labels"], f"{tmp_path}/t.tsv", f"{tmp_path}/v.tsv")
+    files = {"inverse": fields[1], "transform": outputs["transform_sidecar"], **found}
+    scan = {"scan": "chris", "subject": "chris", **files}
+    region_volumes([scan], template["labels"], f"{tmp_path}/t.tsv", template["brain_mask"], f"{tmp_path}/v.tsv")
     volumes = pd.read_csv(f"{tmp_path}/v.tsv", sep="\t").set_index("region")["volume_ml"]
     for name in ORBITOFRONTAL:
         left, right = volumes[f"{name}_L"], volumes[f"{name}_R"]

@@ -1,5 +1,7 @@
 """Regional volumes against boxes whose volume is known."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -55,17 +57,23 @@ def test_the_table_has_a_row_for_each_scan_and_region(tmp_path):
     write_image(np.full(SHAPE, 0.5), AFFINE, tmp_path / "half.nii.gz", "MNI152")
     pd.DataFrame(REGIONS).to_csv(tmp_path / "labels.tsv", sep="\t", index=False)
     write_image(np.zeros((*SHAPE, 1, 3)), AFFINE, tmp_path / "inverse.nii.gz", "MNI152")
-    half = str(tmp_path / "half.nii.gz")
-    scans = [
-        {"scan": f"sub-0{i}", "subject": f"0{i}", "inverse": str(tmp_path / "inverse.nii.gz"), "GM": half, "CSF": half}
-        for i in (1, 2)
-    ]
-    region_volumes(scans, str(tmp_path / "labels.nii.gz"), str(tmp_path / "labels.tsv"), str(tmp_path / "volumes.tsv"))
+    write_image(np.ones((10, 10, 10), bool), AFFINE, tmp_path / "brain.nii.gz", "MNI152")
+    # A head half as large as the template's, in volume.
+    (tmp_path / "affine.json").write_text(json.dumps({"WorldMatrix": np.diag([2.0, 1, -1, 1]).tolist()}))
+    half, transform = str(tmp_path / "half.nii.gz"), str(tmp_path / "affine.json")
+    names = {"inverse": str(tmp_path / "inverse.nii.gz"), "GM": half, "CSF": half, "transform": transform}
+    scans = [{"scan": f"sub-0{i}", "subject": f"0{i}", **names} for i in (1, 2)]
+    region_volumes(
+        scans, *(str(tmp_path / name) for name in ("labels.nii.gz", "labels.tsv", "brain.nii.gz", "volumes.tsv"))
+    )
     table = pd.read_csv(tmp_path / "volumes.tsv", sep="\t", dtype={"subject": str})
-    assert list(table.columns) == ["scan", "subject", "region", "tissue", "volume_ml"]
+    assert list(table.columns) == ["scan", "subject", "region", "tissue", "volume_ml", "native_mm3", "icv_ml"]
     assert list(table.subject) == ["01", "01", "02", "02"]
     assert list(table.region) == ["a_L", "v_L"] * 2
     np.testing.assert_allclose(table.volume_ml, [0.5, 1.0] * 2)
+    np.testing.assert_allclose(table.native_mm3, [250, 500] * 2)
+    # 1000 voxels of 8 mm^3 are 8 ml in the template.
+    np.testing.assert_allclose(table.icv_ml, 4)
 
 
 @pytest.mark.parametrize("voxel_mm", [2.0, 5.0])

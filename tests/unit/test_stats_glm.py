@@ -4,7 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from counterwarp.errors import CounterwarpError
-from counterwarp.stats.glm import fit_regions
+from counterwarp.stats.formula import design
+from counterwarp.stats.glm import check_residuals, fit_regions
+from scipy import stats
 
 
 def study(volumes: dict[str, np.ndarray], groups: list[str], **covariates):
@@ -21,7 +23,7 @@ def study(volumes: dict[str, np.ndarray], groups: list[str], **covariates):
 def test_without_covariates_it_is_the_two_sample_t_test_by_hand():
     # Means 2 and 5, pooled variance (2 + 2) / 4 = 1: difference 3, t = 3 / sqrt(1/3 + 1/3) = 3.674, d = 3.
     volumes, scans = study({"a": np.array([1.0, 2, 3, 4, 5, 6])}, ["control"] * 3 + ["patient"] * 3)
-    regions, adjusted = fit_regions(volumes, scans, [])
+    regions, adjusted, _ = fit_regions(volumes, scans, "group")
     row = regions.iloc[0]
     assert row["difference_ml"] == pytest.approx(3)
     assert row["t"] == pytest.approx(3 / np.sqrt(2 / 3))
@@ -39,7 +41,7 @@ def test_q_is_benjamini_and_hochberg_by_hand():
     volumes, scans = study(
         {f"r{i}": rng.normal(size=20) + shift * (np.arange(20) > 9) for i, shift in enumerate(shifts)}, groups
     )
-    regions, _ = fit_regions(volumes, scans, [])
+    regions, *_ = fit_regions(volumes, scans, "group")
     p = np.sort(regions["p"])
     by_hand = [min(p[j] * 4 / (j + 1) for j in range(i, 4)) for i in range(4)]
     assert np.sort(regions["q"]) == pytest.approx(by_hand)
@@ -50,8 +52,8 @@ def test_a_region_made_of_others_is_a_family_of_its_own():
     groups = ["control"] * 10 + ["patient"] * 10
     volumes, scans = study({f"r{side}": rng.normal(size=20) + 0.4 * (np.arange(20) > 9) for side in "LR"}, groups)
     both = volumes.groupby("scan", as_index=False)["volume_ml"].sum().assign(region="r", tissue="GM")
-    alone, _ = fit_regions(volumes, scans, [])
-    regions, _ = fit_regions(pd.concat([volumes, both]), scans, [], merged=["r"])
+    alone, *_ = fit_regions(volumes, scans, "group")
+    regions, *_ = fit_regions(pd.concat([volumes, both]), scans, "group", merged=["r"])
     assert regions["region"].tolist() == ["rL", "rR", "r"]
     # The two sides as without it, and one test needs no correction.
     pd.testing.assert_frame_equal(regions[:2], alone)
@@ -68,7 +70,7 @@ def test_a_covariate_that_explains_all_is_taken_out():
         age=age,
         sex=["F", "M", "F", "M", "F", "M"],
     )
-    regions, adjusted = fit_regions(volumes, scans, ["age", "sex"])
+    regions, adjusted, _ = fit_regions(volumes, scans, "group + age + sex")
     assert regions["difference_ml"][0] == pytest.approx(2, abs=0.1)
     controls = adjusted.loc[adjusted["group"] == "control", "volume_ml"]
     assert controls.max() - controls.min() < 0.1
@@ -78,40 +80,134 @@ def test_a_covariate_that_explains_all_is_taken_out():
 
 def test_without_a_difference_one_in_twenty_is_found():
     rng = np.random.default_rng(3)
-    n = 2000
+    n = 1000
     groups = ["control"] * 15 + ["patient"] * 15
     volumes, scans = study(
         {f"r{i}": rng.normal(size=30) for i in range(n)}, groups, age=rng.normal(70, 5, 30), sex=list("FM" * 15)
     )
-    regions, _ = fit_regions(volumes, scans, ["age", "sex"])
-    # Standard error of the share: sqrt(0.05 * 0.95 / 2000) = 0.005.
+    regions, *_ = fit_regions(volumes, scans, "group + age + sex")
+    # Standard error of the share: sqrt(0.05 * 0.95 / 1000) = 0.007.
     assert (regions["p"] < 0.05).mean() == pytest.approx(0.05, abs=0.015)
 
 
 def test_scans_without_volumes_are_left_out():
     volumes, scans = study({"a": np.arange(7.0) ** 2}, ["control"] * 4 + ["patient"] * 3)
-    regions, _ = fit_regions(volumes[volumes["scan"] != "sub-000"], scans, [])
+    regions, *_ = fit_regions(volumes[volumes["scan"] != "sub-000"], scans, "group")
     assert regions["n"][0] == 6
 
 
 def test_a_covariate_that_never_changes_is_left_out_and_said(caplog):
     volumes, scans = study({"a": np.arange(6.0) ** 2}, ["control"] * 3 + ["patient"] * 3, sex=["F"] * 6)
-    fit_regions(volumes, scans.assign(field=3.0), ["field"])
+    fit_regions(volumes, scans.assign(field=3.0), "group + field")
     assert "field" in caplog.text
 
 
 @pytest.mark.parametrize(
-    ("covariates", "message"),
-    [(["height"], "height is no column"), (["hole"], "hole has no value"), (["copy"], "rank")],
+    ("formula", "message"),
+    [
+        ("group + height", "height is no column"),
+        ("group + hole", "hole has no value"),
+        ("group + copy", "rank"),
+    ],
 )
-def test_impossible_models_are_refused_with_a_reason(covariates, message):
+def test_impossible_models_are_refused_with_a_reason(formula, message):
     groups = ["control"] * 3 + ["patient"] * 3
     volumes, scans = study({"a": np.arange(6.0)}, groups, hole=[1.0, None, 2, 3, 4, 5], copy=[0.0, 0, 0, 1, 1, 1])
     with pytest.raises(CounterwarpError, match=message):
-        fit_regions(volumes, scans, covariates)
+        fit_regions(volumes, scans, formula)
 
 
 def test_one_group_only_is_refused():
     volumes, scans = study({"a": np.arange(6.0)}, ["control"] * 6)
     with pytest.raises(CounterwarpError, match="both groups"):
-        fit_regions(volumes, scans, [])
+        fit_regions(volumes, scans, "group")
+
+
+def test_with_covariates_it_is_the_normal_equations():
+    """b = (X'X)^-1 X'y, its variance s^2 (X'X)^-1, solved here by hand for the columns written out."""
+    rng = np.random.default_rng(5)
+    patient, male = np.repeat([0.0, 1.0], 12), np.tile([0.0, 1.0], 12)
+    age, icv, site = rng.normal(70, 6, 24), rng.normal(1500, 90, 24), np.tile(["a", "b", "c"], 8)
+    volume = 5 + 0.4 * patient - 0.03 * age + 0.2 * male + 0.002 * icv + 0.3 * (site == "b") + rng.normal(0, 0.3, 24)
+    volumes, scans = study(
+        {"a": volume}, ["control"] * 12 + ["patient"] * 12, age=age, sex=np.where(male, "M", "F"), icv_ml=icv, site=site
+    )
+    regions, *_ = fit_regions(volumes, scans, "group + age + sex + icv_ml + C(site)")
+    x = np.column_stack([np.ones(24), patient, age, male, icv, site == "b", site == "c"]).astype(float)
+    inverse = np.linalg.inv(x.T @ x)
+    b = inverse @ x.T @ volume
+    s = np.sqrt(((volume - x @ b) ** 2).sum() / (24 - 7))
+    t = b[1] / (s * np.sqrt(inverse[1, 1]))
+    half = stats.t.ppf(0.975, 17) * np.sqrt(inverse[1, 1])
+    row = regions.iloc[0]
+    assert row[["difference_ml", "t", "p"]].tolist() == pytest.approx([b[1], t, 2 * stats.t.sf(abs(t), 17)], rel=1e-6)
+    assert row[["effect", "low", "high"]].tolist() == pytest.approx(
+        [b[1] / s, b[1] / s - half, b[1] / s + half], rel=1e-6
+    )
+
+
+def test_a_mixed_model_of_balanced_visits_is_the_paired_analysis():
+    """With as many visits of each subject, the difference of groups is that of the subjects' means, t the same."""
+    rng = np.random.default_rng(6)
+    subject = np.repeat(np.arange(20), 3)
+    patient = subject >= 10
+    volume = 10 + 1.0 * patient + rng.normal(0, 0.8, 20)[subject] + rng.normal(0, 0.3, 60)
+    volumes, scans = study(
+        {"a": volume}, np.where(patient, "patient", "control").tolist(), subject=[f"{i:02d}" for i in subject]
+    )
+    regions, *_ = fit_regions(volumes, scans, "group", model="mixed")
+    means = volume.reshape(20, 3).mean(1)
+    by_hand = stats.ttest_ind(means[10:], means[:10])
+    assert regions["difference_ml"][0] == pytest.approx(means[10:].mean() - means[:10].mean(), rel=1e-6)
+    assert regions["t"][0] == pytest.approx(by_hand.statistic, rel=1e-3)
+    assert regions["n"][0] == 60
+    within = (volume.reshape(20, 3) - means[:, None]).var() * 60 / 40
+    between = np.concatenate([means[:10] - means[:10].mean(), means[10:] - means[10:].mean()])
+    spread = np.sqrt(within + (between**2).sum() / 18 - within / 3)
+    assert regions["effect"][0] == pytest.approx(regions["difference_ml"][0] / spread, rel=1e-3)
+
+
+def test_a_mixed_model_of_single_scans_is_refused():
+    volumes, scans = study({"a": np.arange(6.0)}, ["control"] * 3 + ["patient"] * 3, subject=list("abcdef"))
+    with pytest.raises(CounterwarpError, match=r"several scans; set it to ols"):
+        fit_regions(volumes, scans, "group", model="mixed")
+
+
+def test_residuals_name_the_scan_that_fits_worst():
+    """Against the t-test of a column that is 1 for that scan only, which is what studentised means."""
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(7)
+    _, scans = study({}, ["control"] * 15 + ["patient"] * 15, age=rng.normal(70, 5, 30))
+    columns = design(scans.set_index("scan"), "group + age")
+    volume = pd.Series(rng.normal(size=30), columns.index)
+    volume["sub-017"] += 8
+    found = check_residuals(sm.OLS(volume, columns).fit().resid, columns)
+    alone = columns.assign(alone=(columns.index == "sub-017").astype(float))
+    test = sm.OLS(volume, alone).fit()
+    assert found["outlier"] == "sub-017" and found["studentised"] == pytest.approx(test.tvalues["alone"])
+    assert found["outlier_p"] == pytest.approx(30 * test.pvalues["alone"]) and found["normal_p"] < 0.001
+
+
+def test_checks_of_a_model_that_holds_find_one_in_twenty():
+    rng = np.random.default_rng(8)
+    _, scans = study({}, ["control"] * 20 + ["patient"] * 20, age=rng.normal(70, 5, 40))
+    columns = design(scans.set_index("scan"), "group + age")
+    remove = np.eye(40) - columns.to_numpy() @ np.linalg.pinv(columns.to_numpy())
+    found = [check_residuals(pd.Series(remove @ rng.normal(size=40), columns.index), columns) for _ in range(400)]
+    # Standard error of a share of 400: 0.011. Residuals are a little more normal than what they are of.
+    for name in ("normal_p", "equal_variance_p", "outlier_p"):
+        assert np.mean([check[name] < 0.05 for check in found]) == pytest.approx(0.05, abs=0.035)
+
+
+def test_power_is_that_of_the_noncentral_t():
+    """1,000 draws of 20 subjects a group, one sd apart: power 0.869 at 5 %."""
+    rng = np.random.default_rng(9)
+    groups = ["control"] * 20 + ["patient"] * 20
+    volumes, scans = study({f"r{i}": rng.normal(size=40) + (np.arange(40) > 19) for i in range(1000)}, groups)
+    regions, *_ = fit_regions(volumes, scans, "group")
+    limit, shift = stats.t.ppf(0.975, 38), 1 / np.sqrt(2 / 20)
+    power = stats.nct.sf(limit, 38, shift) + stats.nct.cdf(-limit, 38, shift)
+    assert power == pytest.approx(0.869, abs=0.001)
+    # Standard error 0.011.
+    assert (regions["p"] < 0.05).mean() == pytest.approx(power, abs=0.035)

@@ -21,7 +21,7 @@ def test_the_group_effect_is_that_of_ordinary_least_squares_and_is_found():
     patient = (scans["group"] == "patient").to_numpy(float)
     maps = rng.normal(0, 1, (20, 30)) + 0.1 * scans["age"].to_numpy()[:, None]
     maps[:, 0] += 5 * patient
-    found = infer(maps, scans, ["age", "sex"], "group", 200, seed=1, jobs=1)
+    found = infer(maps, scans, "group + age + sex", "group", 200, seed=1, jobs=1)
     columns = np.column_stack([np.ones(20), patient, scans["age"], scans["sex"] == "M"]).astype(float)
     fits = [sm.OLS(maps[:, voxel], columns).fit() for voxel in range(30)]
     np.testing.assert_allclose(found.effect, [fit.params[1] for fit in fits], rtol=1e-6)
@@ -33,7 +33,7 @@ def test_the_group_effect_is_that_of_ordinary_least_squares_and_is_found():
 def test_without_covariates_the_mean_is_tested_as_by_students_t():
     scans, rng = cohort(), np.random.default_rng(2)
     maps = rng.normal(0.2, 1, (20, 8))
-    found = infer(maps, scans, [], "mean", 50, seed=1, jobs=1)
+    found = infer(maps, scans, "group", "mean", 50, seed=1, jobs=1)
     np.testing.assert_allclose(found.t, ttest_1samp(maps, 0).statistic, rtol=1e-6)
     np.testing.assert_allclose(found.effect, maps.mean(0), rtol=1e-6)
 
@@ -41,13 +41,13 @@ def test_without_covariates_the_mean_is_tested_as_by_students_t():
 def test_a_covariate_that_explains_all_leaves_no_group_effect():
     scans = cohort().assign(age=lambda s: np.arange(20.0) + 3 * (s["group"] == "patient"))
     maps = np.repeat(scans["age"].to_numpy()[:, None], 5, 1) + np.random.default_rng(3).normal(0, 0.1, (20, 5))
-    assert not infer(maps, scans, ["age"], "group", 100, seed=1, jobs=1).significant.any()
+    assert not infer(maps, scans, "group + age", "group", 100, seed=1, jobs=1).significant.any()
 
 
 def test_one_family_in_twenty_of_pure_noise_has_a_finding():
     scans, rng = cohort(), np.random.default_rng(4)
     found = [
-        infer(rng.normal(size=(20, 40)), scans, ["age"], "group", 99, seed=i, jobs=1).significant.any()
+        infer(rng.normal(size=(20, 40)), scans, "group + age", "group", 99, seed=i, jobs=1).significant.any()
         for i in range(200)
     ]
     # Binomial(200, 0.05): 10 expected, and 3 to 19 in 99 of 100 samples.
@@ -57,13 +57,13 @@ def test_one_family_in_twenty_of_pure_noise_has_a_finding():
 def test_a_voxel_without_any_variation_is_not_significant():
     maps = np.random.default_rng(5).normal(size=(20, 3))
     maps[:, 1] = 0
-    found = infer(maps, cohort(), [], "group", 50, seed=1, jobs=1)
+    found = infer(maps, cohort(), "group", "group", 50, seed=1, jobs=1)
     assert found.t[1] == 0 and found.p[1] == 1 and np.isfinite(found.t).all()
 
 
 def test_another_word_than_group_or_mean_is_refused():
     with pytest.raises(CounterwarpError, match="'slope'"):
-        infer(np.ones((20, 2)), cohort(), [], "slope", 10, seed=1, jobs=1)
+        infer(np.ones((20, 2)), cohort(), "group", "slope", 10, seed=1, jobs=1)
 
 
 def test_measures_by_hand():

@@ -88,3 +88,19 @@ def test_a_cohort_step_stops_with_one_message(tmp_path):
 
     with pytest.raises(SystemExit, match="strip: no patient left"):
         cohort_step(job(tmp_path), refuse)
+
+
+def test_a_scan_without_permission_fails_alone_and_says_so(as_nobody):
+    import nibabel as nib
+    import numpy as np
+    from counterwarp.imaging.io import read_volume
+
+    scan = as_nobody.folder / "sub-01_T1w.nii.gz"
+    nib.save(nib.Nifti1Image(np.ones((3, 3, 3), np.float32), np.eye(4)), scan)
+    scan.chmod(0)
+    step = job(as_nobody.folder, image=scan)
+    with as_nobody:
+        scan_step(step, lambda inputs, outputs: read_volume(inputs.image))
+    failure = read_failure(as_nobody.folder / "out/image.txt")
+    assert failure["reason"] == f"{scan}: no permission to read it; ask its owner for it, or exclude the scan"
+    assert sorted(path.name for path in (as_nobody.folder / "out").iterdir()) == ["image.json", "image.txt"]

@@ -60,6 +60,32 @@ def test_engines_and_files_that_are_missing_are_all_listed_before_any_work(workf
     assert "Traceback" not in text and not workflow.results.exists()
 
 
+def test_a_bad_dataset_stops_before_any_work_and_lists_everything(workflow):
+    folder = workflow.folder / "dataset"
+    for i in range(1, 9):
+        image = folder / f"sub-{i:03d}/anat/sub-{i:03d}_T1w.nii.gz"
+        image.parent.mkdir(parents=True)
+        image.touch()
+    groups = ["control", "patient"] * 4
+    rows = [f"sub-{i:03d}\t{group}\t70\tF" for i, group in enumerate(groups, 1)]
+    rows[0], rows[1], rows[2] = "sub-1\tpatient\t70\tF", "sub-002\tcontrol\tF\t70", "sub-003\tcontrol\t70,5\tx"
+    table = "\r\n".join(["participant_id\tgroup\tage\tsex", *rows, rows[7]])
+    (folder / "participants.tsv").write_text(table, encoding="utf-8-sig")
+    files = overlay(workflow, cohort={"source": "bids", "path": str(folder)}, roi={"formula": "group + height"})
+    text = workflow.run(configfiles=files, check=False)
+    assert workflow.returncode != 0 and "Nothing was started. Correct this first:" in text
+    for wanted in (
+        "participants.tsv: '008' is listed more than once; keep one row",
+        "participants.tsv: no row for sub-001; '1' has lost a leading zero?",
+        "sub-002: age 'F' and sex '70' are swapped; correct the table or cohort.columns",
+        "sub-003: sex 'x' is not F or M; the regional model needs it",
+        "sub-003: age '70,5' is not a number of years; the regional model needs it; write 70.5 with a point",
+        "roi.formula: no column 'height' in the table of scans; it has group, age, sex, subject, session, path",
+    ):
+        assert wanted in text
+    assert "Traceback" not in text and not workflow.results.exists()
+
+
 def atlas_message(workflow, folder):
     """What is said before any work, of an SRI24 in this folder."""
     files = overlay(workflow, atlas="sri24", resources={"sri24": str(folder)})
@@ -134,8 +160,26 @@ def save(path, data):
     nib.save(nib.Nifti1Image(data, affine), path)
 
 
-def test_bad_scans_fail_alone_and_the_table_names_them(workflow, finished):
-    """A BIDS copy of the tiny cohort with five spoilt scans: the chain goes on to the end of preprocessing."""
+def upside_down(data):
+    """A head that lies in the scanner as its header does not know."""
+    return data[:, ::-1, ::-1]
+
+
+def of_another_modality(data):
+    """Bright fluid and dark white matter in a dark background."""
+    top = np.percentile(data, 99.5)
+    return np.where(data > 0.15 * top, np.clip(1.2 * top - data, 0, None), data)
+
+
+def copy_scan(source, path, change=lambda data: data):
+    """A simulated scan, changed; its head as large as a living one's, and not as MNI152's."""
+    image = nib.as_closest_canonical(nib.load(source))
+    data = change(image.get_fdata(dtype=np.float32))
+    nib.save(nib.Nifti1Image(np.ascontiguousarray(data), np.diag([0.94, 0.94, 0.94, 1]) @ image.affine), path)
+
+
+def test_bad_scans_fail_alone_and_doubtful_ones_are_not_used(workflow, finished):
+    """A BIDS copy of the tiny cohort with six spoilt scans: the chain goes on to the end of preprocessing."""
     source = finished.results / "cohort/bids"
     folder = workflow.folder / "dataset"
     people = pd.read_csv(source / "participants.tsv", sep="\t", dtype=str)
@@ -143,31 +187,37 @@ def test_bad_scans_fail_alone_and_the_table_names_them(workflow, finished):
     for i, subject in enumerate(people.participant_id):
         image = folder / f"{subject}/anat/{subject}_T1w.nii.gz"
         image.parent.mkdir(parents=True)
-        original = (source / f"{subject}/ses-01/anat/{subject}_ses-01_T1w.nii.gz").read_bytes()
+        original = source / f"{subject}/ses-01/anat/{subject}_ses-01_T1w.nii.gz"
         if i == 0:
-            image.write_bytes(original[: len(original) // 2])
+            image.write_bytes(original.read_bytes()[: original.stat().st_size // 2])
         elif i == 1:
             save(image, np.where(head() > 0, np.nan, 0).astype(np.float32))
-        elif i == 4:
+        elif i == 2:
             save(image, head(0.0))
-        elif i == 5:
+        elif i == 4:
             save(image, np.stack([head(), head()], -1))
-        elif i == 6:
-            save(image, head()[..., 18])
         else:
-            image.write_bytes(original)
-    files = overlay(workflow, cohort={"source": "bids", "path": str(folder)})
-    targets = ["results/tiny/pack/index.tsv", "results/tiny/tables/failures.tsv"]
+            copy_scan(original, image, {5: upside_down, 6: of_another_modality}.get(i, lambda data: data))
+    files = overlay(workflow, cohort={"source": "bids", "path": str(folder)}, qc={"exclude": "flagged"})
+    targets = [f"results/tiny/{name}.tsv" for name in ("pack/index", "tables/failures", "tables/exclusions")]
     text = workflow.run("--keep-going", *targets, configfiles=files)
     failures = pd.read_csv(workflow.results / "tables/failures.tsv", sep="\t", dtype=str)
-    assert failures.scan.tolist() == [people.participant_id[i] for i in (0, 1, 4, 5, 6)], text[-3000:]
-    assert set(failures.rule) == {"conform"}
-    wanted = ("truncated", "not finite", "every voxel is 0", "4-D image", "2-D image")
+    failures = failures[failures.rule == "conform"]
+    assert failures.scan.tolist() == [people.participant_id[i] for i in (0, 1, 2, 4)], text[-3000:]
+    wanted = ("truncated", "not finite", "every voxel is 0", "4-D image")
     for reason, words in zip(failures.reason, wanted, strict=True):
         assert words in reason
     assert failures.rerun.str.startswith("snakemake ").all()
+    out = pd.read_csv(workflow.results / "tables/exclusions.tsv", sep="\t", dtype=str).set_index("scan")
+    assert (out.used == "no").all()
+    assert out.step.to_dict() == {
+        people.participant_id[i]: step
+        for i, step in enumerate(["conform"] * 3 + [None] + ["conform"] + ["qc"] * 2)
+        if step
+    }
+    assert out.reason[[people.participant_id[i] for i in (5, 6)]].str.contains("template correlation").all()
     packed = pd.read_csv(workflow.results / "pack/index.tsv", sep="\t")
-    assert packed.scan.tolist() == [people.participant_id[i] for i in (2, 3, 7)]
+    assert packed.scan.tolist() == [people.participant_id[i] for i in (3, 7)]
 
 
 def folder_of(path):

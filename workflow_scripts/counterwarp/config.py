@@ -9,9 +9,12 @@ from jsonschema import Draft202012Validator
 
 from counterwarp.errors import ConfigError
 
+# Least extent of each template's brain along x, y and z, mm; with coarser voxels it is a little more.
+BRAIN_MM = {"mni152": (144, 180, 150), "sri24": (126, 165, 126)}
+
 
 def check_config(config: dict, schema_path: str | Path) -> None:
-    """Raise a ConfigError that lists every unknown key, wrong type and value out of range.
+    """Raise a ConfigError that lists every unknown key, wrong type and value out of range; or what contradicts itself.
 
     Args:
         config: the merged configuration.
@@ -21,6 +24,7 @@ def check_config(config: dict, schema_path: str | Path) -> None:
     problems = []
     for error in sorted(Draft202012Validator(schema).iter_errors(config), key=lambda error: list(map(str, error.path))):
         problems += _sentences(error)
+    problems = problems or contradictions(config)
     if problems:
         raise ConfigError(problems)
 
@@ -35,6 +39,67 @@ def check_together(*checks: Callable[[], None]) -> None:
             problems += error.problems
     if problems:
         raise ConfigError(problems)
+
+
+def contradictions(config: dict) -> list[str]:
+    """What no single value shows, a sentence each.
+
+    Args:
+        config: each of whose values is valid.
+    """
+    cohort, quality = config["cohort"], config["qc"]
+    problems = []
+    if cohort["validation_share"] + cohort["test_share"] >= 1:
+        problems.append(
+            f"cohort.validation_share {cohort['validation_share']:g} and cohort.test_share {cohort['test_share']:g} "
+            "leave no subject to train on; lower them"
+        )
+    names = list(cohort["columns"].values())
+    problems += [
+        f"cohort.columns: {name!r} is given for {names.count(name)} of {', '.join(cohort['columns'])}; name each once"
+        for name in dict.fromkeys(names)
+        if names.count(name) > 1
+    ]
+    if quality["listed"] and quality["exclude"] != "listed":
+        problems.append(
+            f"qc.listed: {quality['listed']!r} would not be read, because qc.exclude is {quality['exclude']}; set it "
+            "to listed, or leave qc.listed empty"
+        )
+    if cohort["source"] not in ("gaussians", "toy"):
+        problems += _impossible_grid(config)
+    return problems
+
+
+def _impossible_grid(config: dict) -> list[str]:
+    """A grid that does not hold the brain, or that the networks cannot halve as often as they would."""
+    settings, simulator = config["preprocess"], config["simulator"]
+    shape, voxel = settings["network_shape"], settings["network_voxel_mm"]
+    needed = [extent + voxel for extent in BRAIN_MM[config["atlas"]]]
+    problems = []
+    if any(n * voxel < extent for n, extent in zip(shape, needed, strict=True)):
+        cover, brain = (" x ".join(f"{mm:g}" for mm in sizes) for sizes in ([n * voxel for n in shape], needed))
+        problems.append(
+            f"preprocess.network_shape {shape} of {voxel:g} mm covers {cover} mm, but the template's brain needs "
+            f"{brain} mm: raise network_shape or network_voxel_mm"
+        )
+    halved = {"simulator.channels": len(simulator["channels"]) - 1}
+    if {"defigan", "vagan"} & set(config["explain"]["methods"]):
+        halved |= {
+            f"adversarial.{name}": len(config["adversarial"][name]) - 1 for name in ("channels", "critic_channels")
+        }
+    if not config["classifier"]["own"]:
+        halved["classifier.channels"] = len(config["classifier"]["channels"])
+    problems += [
+        f"{name} halves preprocess.network_shape {shape} {times} times, and nothing is left; give it fewer levels"
+        for name, times in halved.items()
+        if min(shape) < 2**times
+    ]
+    if simulator["output_level"] >= len(simulator["channels"]):
+        problems.append(
+            f"simulator.output_level {simulator['output_level']} is none of its {len(simulator['channels'])} levels; "
+            "they count from 0"
+        )
+    return problems
 
 
 def _sentences(error) -> list[str]:

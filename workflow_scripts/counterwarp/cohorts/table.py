@@ -1,5 +1,6 @@
 """The one table of scans that everything else reads: checked, split, and written only when it has changed."""
 
+import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,9 +10,15 @@ import pandas as pd
 
 from counterwarp.errors import ConfigError
 
+LOG = logging.getLogger("counterwarp")
 SPLITS = ("train", "validation", "test")
 GROUPS = ("control", "patient")
+# A split and a session may be named by numbers.
+TEXT = ("scan", "folder", "subject", "session", "path", "group", "sex", "split", "baseline")
 ID = re.compile(r"[A-Za-z0-9]+")
+PARTS = re.compile(r"(\d+)")
+# File names may have 255 characters, and what is made of a scan adds up to 90 to its name.
+LONGEST_NAME = 150
 # The networks need at least this many subjects of each group in each part.
 FEWEST_SUBJECTS = 1
 
@@ -32,14 +39,14 @@ def finish(scans: pd.DataFrame, validation_share: float, test_share: float, seed
         ConfigError: with every problem found.
     """
     scans = scans.copy()
-    scans["scan"] = [_join(row, "_") for row in scans.itertuples()]
-    scans["folder"] = [_join(row, "/") for row in scans.itertuples()]
+    scans["scan"] = [name_of(row, "_") for row in scans.itertuples()]
+    scans["folder"] = [name_of(row, "/") for row in scans.itertuples()]
     problems = _problems_of_rows(scans)
     if problems:
         raise ConfigError(problems)
     scans["age"] = scans["age"].astype(float)
     scans = scans.sort_values("scan", ignore_index=True)
-    scans["baseline"] = ~scans.duplicated("subject")
+    scans["baseline"] = _is_first(scans)
     if "split" not in scans:
         scans["split"] = _draw_split(scans, validation_share, test_share, seed)
     problems = _problems_of_split(scans)
@@ -49,7 +56,8 @@ def finish(scans: pd.DataFrame, validation_share: float, test_share: float, seed
     return scans[first + [column for column in scans if column not in first]]
 
 
-def _join(row, separator: str) -> str:
+def name_of(row, separator: str) -> str:
+    """sub-X, and with a session the separator and ses-Y."""
     return f"sub-{row.subject}" + (f"{separator}ses-{row.session}" if row.session else "")
 
 
@@ -59,18 +67,30 @@ def _problems_of_rows(scans: pd.DataFrame) -> list[str]:
         for name, value in (("subject", row.subject), ("session", row.session)):
             if value and not ID.fullmatch(value):
                 problems.append(f"{row.path}: {name} {value!r} may hold letters and digits only; rename it")
+        if len(row.scan) > LONGEST_NAME:
+            problems.append(
+                f"{row.path}: name {row.scan[:40]!r}... has {len(row.scan)} characters; give it at most {LONGEST_NAME}"
+            )
         if not row.subject:
             problems.append(f"{row.path}: no subject; give each scan its subject")
         if row.group not in GROUPS:
             problems.append(f"{row.scan}: group {row.group!r} is not one of {', '.join(GROUPS)}; correct the table")
-        if row.sex not in ("F", "M"):
-            problems.append(f"{row.scan}: sex {row.sex!r} is not F or M; the regional model needs it")
-        if not _is_age(row.age):
-            problems.append(f"{row.scan}: age {row.age!r} is not a number of years; the regional model needs it")
+        problems += _problems_of_person(row)
         problems += _problems_of_id(row)
-    for scan, rows in scans.groupby("scan"):
-        if len(rows) > 1:
-            problems.append(f"{scan}: listed {len(rows)} times ({', '.join(rows.path)}); keep one of them")
+    for scan, rows in scans[scans["scan"].duplicated(keep=False)].groupby("scan"):
+        problems.append(f"{scan}: listed {len(rows)} times ({', '.join(rows.path)}); keep one of them")
+    return problems
+
+
+def _problems_of_person(row) -> list[str]:
+    if str(row.age).upper() in ("F", "M") and _is_age(row.sex):
+        return [f"{row.scan}: age {row.age!r} and sex {row.sex!r} are swapped; correct the table or cohort.columns"]
+    problems = []
+    if row.sex not in ("F", "M"):
+        problems.append(f"{row.scan}: sex {row.sex!r} is not F or M; the regional model needs it")
+    if not _is_age(row.age):
+        point = f"; write {row.age.replace(',', '.')} with a point" if re.fullmatch(r"\d+,\d+", str(row.age)) else ""
+        problems.append(f"{row.scan}: age {row.age!r} is not a number of years; the regional model needs it{point}")
     return problems
 
 
@@ -87,6 +107,17 @@ def _problems_of_id(row) -> list[str]:
     if in_path and in_path[1] != row.subject and in_path[1].lstrip("0") == row.subject.lstrip("0"):
         return [f"{row.path}: subject {row.subject!r} lost a leading zero; write {in_path[1]!r} and keep ids as text"]
     return []
+
+
+def _is_first(scans: pd.DataFrame) -> pd.Series:
+    """Whether a scan is its subject's first: at the lowest age, then by session, whose numbers count as numbers."""
+    sessions = sorted(
+        set(scans["session"]),
+        key=lambda session: [(len(p), p) if p.isdigit() else (0, p) for p in PARTS.split(session)],
+    )
+    visit = scans["session"].map({session: place for place, session in enumerate(sessions)})
+    ordered = scans.assign(visit=visit).sort_values(["age", "visit"], kind="stable")
+    return ~ordered.duplicated("subject").reindex(scans.index)
 
 
 def _draw_split(scans: pd.DataFrame, validation_share: float, test_share: float, seed: int) -> list[str]:
@@ -143,7 +174,7 @@ def check_averaged(scans: pd.DataFrame, split: str, covariates: Sequence[str]) -
         raise ConfigError(
             [
                 f"group.split: {split} has {len(chosen)} subjects; voxelwise inference with {len(covariates)} "
-                f"covariates needs {needed}: add subjects, name fewer in roi.covariates, or set group.split to all"
+                f"covariates needs {needed}: add subjects, name fewer in roi.formula, or set group.split to all"
             ]
         )
 
@@ -160,7 +191,29 @@ def write_if_changed(table: pd.DataFrame, path: str | Path) -> None:
     unfinished.replace(path)
 
 
+def write_left_out(left_out: list[tuple[str, str]], path: str | Path) -> None:
+    """Write who is left out and why (TSV: scan, reason), and say how many they are.
+
+    Args:
+        left_out: name and reason of each subject, session or image.
+        path: of the table.
+    """
+    write_if_changed(pd.DataFrame(left_out, columns=["scan", "reason"]).sort_values("scan", kind="stable"), path)
+    if left_out:
+        LOG.warning("%d subjects, sessions or images are left out: %s says which and why", len(left_out), path)
+
+
 def read(path: str | Path) -> pd.DataFrame:
-    """Read a table of scans written by `write_if_changed`; ids stay text."""
+    """Read a table of scans written by `write_if_changed`; ids stay text, a user's own columns of numbers do not."""
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    return table.assign(age=table.age.astype(float), baseline=table.baseline == "True")
+    own = {name: _numbers(table[name]) for name in table if name not in TEXT}
+    return table.assign(**own, baseline=table.baseline == "True")
+
+
+def _numbers(values: pd.Series) -> pd.Series:
+    """Numbers where all are; an empty cell is missing."""
+    values = values.where(values != "")
+    try:
+        return pd.to_numeric(values)
+    except ValueError:
+        return values

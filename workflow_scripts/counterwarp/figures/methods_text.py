@@ -7,6 +7,7 @@ import pandas as pd
 
 from counterwarp import __version__
 from counterwarp.figures.pages import Section, page, table_section
+from counterwarp.stats.formula import columns_of
 
 PACKAGES = (
     "snakemake",
@@ -202,12 +203,18 @@ def _group(config: dict, scans: pd.DataFrame) -> str:
 
 
 def _roi(config: dict, scans: pd.DataFrame) -> str:
-    covariates = config["roi"]["covariates"]
+    settings, covariates = config["roi"], columns_of(config["roi"]["formula"])
+    native = settings["volumes"] == "native"
+    model = (
+        "linear mixed models, with a random intercept for each subject,"
+        if settings["model"] == "mixed"
+        else ("ordinary least squares")
+    )
     given = f" with {' and '.join(covariates)} as covariates" if covariates else ""
     return (
         "Tissue was segmented by Atropos [Avants 2011b], guided by the template's tissues carried to the scan, and "
-        "regional volumes, normalised for head size, were "
-        f"compared between groups by two-tailed ordinary least squares{given} "
+        f"regional volumes, {'in native space' if native else 'normalised for head size'}, were "
+        f"compared between groups by two-tailed {model}{given} "
         "[Seabold 2010], with false discovery rates over the regions [Benjamini 1995]"
     )
 

@@ -11,14 +11,14 @@ from counterwarp.figures.style import COLOURS, figure, p_text
 MOST = 12
 
 
-def regions_figure(adjusted: pd.DataFrame, regions: pd.DataFrame, covariates: list[str], space: str, first=()):
+def regions_figure(adjusted: pd.DataFrame, regions: pd.DataFrame, covariates: list[str], where: str, first=()):
     """A box plot a region, with every subject as a point and the result of the model above it.
 
     Args:
         adjusted: scan, region, group, volume_ml; volumes without the covariates' part.
         regions: region, tissue, affected (-1, 0, +1; nan where unknown), n, t, p, q, effect, low, high.
         covariates: their names.
-        space: of the template.
+        where: whose volumes they are, for the title.
         first: names of regions drawn whatever their p; beside them those with the smallest.
     """
     asked = regions["region"].isin(first)
@@ -43,7 +43,7 @@ def regions_figure(adjusted: pd.DataFrame, regions: pd.DataFrame, covariates: li
         else ""
     )
     drawn.suptitle(
-        f"Regional volumes in {space} space (head size normalised), {corrected}; {which}n = {int(regions['n'].max())}",
+        f"Regional volumes {where}, {corrected}; {which}n = {int(regions['n'].max())}",
         fontsize=10,
     )
     return drawn

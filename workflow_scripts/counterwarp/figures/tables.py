@@ -28,6 +28,13 @@ TABLES = {
         column is the command that tries the step again.""",
         "None: every step of every scan succeeded.",
     ),
+    "exclusions": Told(
+        "Who is not used, and why",
+        """step: cohort (left out of the table of scans), the step in which a scan failed, qc (flagged by quality
+        control) or list (listed by the user). used: yes for scans that are flagged and used all the same; qc.exclude
+        of the configuration decides. Their pictures are in 3 Quality control.""",
+        "None: every scan is used, and none is in doubt.",
+    ),
     "cohort": Told("Cohort", "Subjects and scans by group and split. Ages are those at the first scan."),
     "qc": Told(
         "Quality control",
@@ -43,12 +50,21 @@ TABLES = {
     ),
     "regions": Told(
         "Regions: volume by group",
-        """Ordinary least squares of each region's volume on group and covariates, at the first scan of each
-        subject. difference_ml: patients minus controls. p is two-tailed; q is the false discovery rate over
-        the regions (Benjamini and Hochberg); regions made of others, as Rectus of Rectus_L and Rectus_R, are a family
-        of their own, so that none counts twice. effect: the difference over the residual standard deviation,
-        with its 95 % interval. Volumes are in the template's space, hence normalised for head size. affected: what
-        the simulated disease does (+1 expands, -1 shrinks), where that is known.""",
+        """Each region's volume explained by roi.formula: by ordinary least squares at the first scan of each subject
+        or, where roi.model is mixed, at all scans with a random intercept for each subject. difference_ml: patients
+        minus controls. p is two-tailed; q is the false discovery rate over the regions (Benjamini and Hochberg);
+        regions made of others, as Rectus of Rectus_L and Rectus_R, are a family of their own, so that none counts
+        twice. effect: the difference over the residual standard deviation, with its 95 % interval. Volumes are in the
+        template's space, hence normalised for head size, unless roi.volumes is native. affected: what the simulated
+        disease does (+1 expands, -1 shrinks), where that is known.""",
+    ),
+    "residuals": Told(
+        "Regions: checks of the model",
+        """What the model of each region leaves. converged: a mixed model that did not has numbers of little worth.
+        normal_p: Shapiro and Wilk's test of a normal distribution;
+        equal_variance_p: Breusch and Pagan's of a variance that does not depend on the model's columns. outlier: the
+        scan that fits worst, with its studentised residual and its p, corrected for the number of scans (Bonferroni).
+        One in twenty is below 0.05 where all is well. Look at an outlier's picture in 3 Quality control.""",
     ),
     "methods": Told(
         "Methods against truth",

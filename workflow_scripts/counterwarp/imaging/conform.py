@@ -17,6 +17,10 @@ LOG = logging.getLogger("counterwarp")
 # Right angles are stored as float32, and some scanners round them to three digits.
 SHEAR_ALLOWED = 1e-3
 NEGATIVE_IS_RINGING = 0.05
+# A head lies in air, which is dark.
+LEFT_OR_RIGHT, INVERTED = "check left and right", "contrast may be inverted"
+# No scanner of heads sees further.
+LARGEST_FIELD_OF_VIEW_MM = 1000
 AXES = ("right-left", "posterior-anterior", "inferior-superior")
 
 
@@ -68,14 +72,21 @@ def conform_volume(path: str, minimum_field_of_view_mm: float) -> tuple[Volume, 
         raise ScanError(f"{path}: every voxel is {values.flat[0]:g}; replace this empty image or exclude the scan")
     volume, reoriented = _straight(Volume(values, image.affine))
     extent = np.array(volume.shape) * volume.voxel_mm
+    if extent.max() > LARGEST_FIELD_OF_VIEW_MM:
+        axis = AXES[int(extent.argmax())]
+        raise ScanError(
+            f"{path}: field of view {extent.max():.0f} mm {axis}, above {LARGEST_FIELD_OF_VIEW_MM} mm; "
+            f"{_unit(image)}correct the voxel size in the header or exclude the scan"
+        )
     if extent.min() < minimum_field_of_view_mm:
         axis = AXES[int(extent.argmin())]
         raise ScanError(
             f"{path}: field of view {extent.min():.1f} mm {axis}, below preprocess.minimum_field_of_view_mm = "
-            f"{minimum_field_of_view_mm:g}; check the voxel size in the header, lower the minimum or exclude the scan"
+            f"{minimum_field_of_view_mm:g}; {_unit(image)}check the voxel size in the header, lower the minimum or "
+            "exclude the scan"
         )
     data, negative = _non_negative(volume.data)
-    return Volume(data, volume.affine), header_warnings(image) + reoriented + negative
+    return Volume(data, volume.affine), header_warnings(image) + reoriented + negative + _inverted(data)
 
 
 def header_warnings(image: nib.Nifti1Image) -> list[str]:
@@ -87,7 +98,9 @@ def header_warnings(image: nib.Nifti1Image) -> list[str]:
     sform, s_code = image.get_sform(coded=True)
     qform, q_code = _qform(image)
     if not s_code and not q_code:
-        return ["header has neither qform nor sform: the axes are a guess; check left and right"]
+        return [f"header has neither qform nor sform: the axes are a guess; {LEFT_OR_RIGHT}"]
+    if s_code and q_code and np.linalg.det(sform[:3, :3]) * np.linalg.det(qform[:3, :3]) < 0:
+        return [f"qform and sform are mirror images of each other: the sform was used; {LEFT_OR_RIGHT}"]
     if s_code and q_code and shear(sform) <= SHEAR_ALLOWED:
         apart = np.linalg.norm(corners(image.shape, sform) - corners(image.shape, qform), axis=1).max()
         if apart > 0.1 * voxel_sizes(sform).min():
@@ -101,6 +114,22 @@ def _qform(image: nib.Nifti1Image) -> tuple[np.ndarray | None, int]:
         return image.get_qform(coded=True)
     except (ValueError, HeaderDataError):
         return None, 0
+
+
+def _unit(image: nib.Nifti1Image) -> str:
+    """What the header says of its unit, where that is not mm."""
+    unit = image.header.get_xyzt_units()[0]
+    return "" if unit in ("mm", "unknown") else f"the header gives it in {unit}, not mm; "
+
+
+def _inverted(data: np.ndarray) -> list[str]:
+    """The corners of the field of view are air; air that is brighter than the head is doubted."""
+    size = [max(1, n // 8) for n in data.shape]
+    corner = np.ix_(*[[*range(n), *range(-n, 0)] for n in size])
+    level, rest = float(np.median(data[corner])), float(data.mean())
+    if level <= rest + 0.5 * float(data.std()):
+        return []
+    return [f"the corners ({level:g}) are brighter than the rest (mean {rest:g}): {INVERTED}"]
 
 
 def _straight(volume: Volume) -> tuple[Volume, list[str]]:

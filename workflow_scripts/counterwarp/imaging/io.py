@@ -16,6 +16,8 @@ from nibabel.spatialimages import HeaderDataError
 from counterwarp import __version__
 from counterwarp.errors import ScanError
 
+# Product of the edges, in the header's unit, which may be metres.
+SMALLEST_VOXEL = 1e-12
 # NIfTI's codes for what the world coordinates mean; 5 is a template without a code of its own.
 SPACES = {"scanner": 1, "MNI152": 4, "SRI24": 5}
 
@@ -54,7 +56,8 @@ def open_image(path: str | Path) -> nib.Nifti1Image:
             or without a usable position in its header.
     """
     image = _load(path)
-    if not np.isfinite(image.affine).all() or abs(np.linalg.det(image.affine[:3, :3])) < 1e-6:
+    _check_voxel_size(image, path)
+    if not np.isfinite(image.affine).all() or abs(np.linalg.det(image.affine[:3, :3])) < SMALLEST_VOXEL:
         matrix = np.round(image.affine[:3], 3).tolist()
         raise ScanError(f"{path}: the header gives no usable position, {matrix}; correct its sform or exclude the scan")
     data = _one_volume(np.asarray(_read(image, path)), path)
@@ -76,10 +79,25 @@ def read_volume(path: str | Path) -> Volume:
 def _load(path) -> nib.Nifti1Image:
     if not os.path.isfile(path):
         raise ScanError(f"{path}: no such file; correct its path in the table of scans or exclude the scan")
+    if not os.access(path, os.R_OK):
+        raise ScanError(f"{path}: no permission to read it; ask its owner for it, or exclude the scan")
     try:
         return nib.load(path)
     except (ImageFileError, HeaderDataError, EOFError, zlib.error, ValueError) as error:
         raise ScanError(f"{path}: not a readable image ({_first_line(error)}); copy or convert it again") from error
+
+
+def _check_voxel_size(image, path) -> None:
+    """nibabel takes an edge of 0 for 1 mm; where no sform gives another, that would be a guess."""
+    if not isinstance(image, nib.Nifti1Pair):
+        return
+    file = image.file_map["header" if "header" in image.file_map else "image"]
+    with file.get_prepare_fileobj("rb") as opened:
+        header = type(image.header).from_fileobj(opened, check=False)
+    edges = header["pixdim"][1:4]
+    if not header["sform_code"] and not (edges > 0).all():
+        size = " x ".join(f"{edge:g}" for edge in edges)
+        raise ScanError(f"{path}: the header gives a voxel size of {size}; correct it or exclude the scan")
 
 
 def _read(image, path) -> np.ndarray:

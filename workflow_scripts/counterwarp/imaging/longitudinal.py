@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from counterwarp.errors import CounterwarpError
 from counterwarp.imaging.ants import Stage
 from counterwarp.imaging.io import Volume, read_sidecar, read_volume, write_image, write_sidecar
 from counterwarp.imaging.normalise import network_affine, z_score
@@ -99,7 +100,7 @@ def in_scanner(scan: Scan) -> Volume:
 def pack_changes(
     pairs: pd.DataFrame, index: pd.DataFrame, changes: dict[str, str], masks: dict[str, str], output: str
 ) -> None:
-    """Write the observed changes of all pairs whose later scan is packed (npz).
+    """Write the observed changes of all pairs whose scans are packed (npz).
 
     Args:
         pairs: subject, split, earlier, later; one row a pair.
@@ -107,9 +108,17 @@ def pack_changes(
         changes, masks: of `observed_change`, by the later scan; pairs of failed scans are left out of both.
         output: npz of row (of the pack: the later scan), change (n, x, y, z) float32, mask (bool), subject, split,
             earlier and later (text).
+
+    Raises:
+        CounterwarpError: no pair is left.
     """
     row = index.set_index("scan")["row"]
-    kept = pairs[pairs["later"].isin(changes) & pairs["later"].isin(row.index)]
+    kept = pairs[pairs["later"].isin(changes) & pairs[["earlier", "later"]].isin(row.index).all(axis=1)]
+    if not len(kept):
+        raise CounterwarpError(
+            f"of {len(pairs)} pairs of scans none is left, because scans failed or are not used "
+            "(tables/exclusions.tsv); without pairs set longitudinal to null"
+        )
     arrays = {
         "row": row[kept["later"]].to_numpy(),
         "change": np.stack([read_volume(changes[scan]).data for scan in kept["later"]]),

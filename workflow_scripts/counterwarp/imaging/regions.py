@@ -7,25 +7,33 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import map_coordinates
 
-from counterwarp.imaging.io import read_volume
+from counterwarp.imaging.io import read_sidecar, read_volume
 from counterwarp.imaging.resample import blur
 from counterwarp.imaging.warp import Field, read_field
 
-COLUMNS = ("scan", "subject", "region", "tissue", "volume_ml")
+COLUMNS = ("scan", "subject", "region", "tissue", "volume_ml", "native_mm3", "icv_ml")
 
 
-def region_volumes(scans: Iterable[dict[str, str]], parcellation: str, table: str, output: str) -> None:
+def region_volumes(
+    scans: Iterable[dict[str, str]], parcellation: str, table: str, template_mask: str, output: str
+) -> None:
     """Measure every region of every scan.
 
-    Volumes are of the brain *after* its affine to the template, so they are already corrected for head size.
+    Volumes are of the brain *after* its affine to the template, so they are already corrected for head size. An affine
+    scales all volumes alike: divided by its determinant they are those of the scanner, and the template's brain is the
+    intracranial volume (by the atlas scaling factor of Buckner 2004).
 
     Args:
-        scans: of each scan its names `scan` and `subject`, and its files `inverse` (template to scan), `GM` and `CSF`.
+        scans: of each scan its names `scan` and `subject`, and its files `inverse` (template to scan), `GM`, `CSF` and
+            `transform` (JSON with the WorldMatrix, scanner mm -> the template's mm).
         parcellation: labels on the template's grid.
         table: TSV of them with index, name and tissue (`labels_of` reads the index).
-        output: TSV with the columns scan, subject, region, tissue, volume_ml; the volume is of the region's own tissue.
+        template_mask: of the template's brain.
+        output: TSV with the columns scan, subject, region, tissue, volume_ml and, in the scanner's space, native_mm3
+            and icv_ml; volumes are of the region's own tissue.
     """
-    labels = read_volume(parcellation)
+    labels, brain = read_volume(parcellation), read_volume(template_mask)
+    template_ml = float((brain.data > 0.5).sum() * np.prod(brain.voxel_mm) / 1000)
     with open(table, newline="") as file:
         regions = list(csv.DictReader(file, delimiter="\t"))
     with open(output, "w", newline="") as file:
@@ -37,8 +45,10 @@ def region_volumes(scans: Iterable[dict[str, str]], parcellation: str, table: st
             inverse = read_field(scan["inverse"]).on(grid.shape, grid.affine)
             shares = {name: tissue.data for name, tissue in tissues.items()}
             volumes = measure(labels.data, labels.affine, inverse, shares, regions)
+            scale = abs(np.linalg.det(np.array(read_sidecar(scan["transform"])["WorldMatrix"])[:3, :3]))
             for region, volume in zip(regions, volumes, strict=True):
-                writer.writerow([scan["scan"], scan["subject"], region["name"], region["tissue"], f"{volume:.4f}"])
+                names = (scan["scan"], scan["subject"], region["name"], region["tissue"])
+                writer.writerow([*names, f"{volume:.4f}", f"{1000 * volume / scale:.1f}", f"{template_ml / scale:.2f}"])
 
 
 def measure(

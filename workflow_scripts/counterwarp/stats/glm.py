@@ -5,69 +5,40 @@ from collections.abc import Collection
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from counterwarp.errors import CounterwarpError
+from counterwarp.stats.formula import design
 
 LOG = logging.getLogger("counterwarp")
 
 
-def design(scans: pd.DataFrame, covariates: list[str]) -> pd.DataFrame:
-    """The columns of the model: constant, group (0 control, 1 patient), covariates centred on their mean.
-
-    Args:
-        scans: one row a scan with `group` and every covariate; numbers are taken as they are, text becomes one
-            column for each value but the first.
-        covariates: names of columns.
-
-    Raises:
-        CounterwarpError: where a covariate is missing, or cannot be told from the group or from another covariate.
-    """
-    unknown = [name for name in covariates if name not in scans]
-    if unknown:
-        raise CounterwarpError(
-            f"roi.covariates: {', '.join(unknown)} is no column of the table of scans, which has {', '.join(scans)}"
-        )
-    empty = [name for name in covariates if scans[name].isna().any()]
-    if empty:
-        raise CounterwarpError(f"roi.covariates: {', '.join(empty)} has no value for some scans; fill or drop it")
-    columns = pd.DataFrame({"constant": 1.0, "group": (scans["group"] == "patient").astype(float)}, index=scans.index)
-    if covariates:
-        values = pd.get_dummies(scans[list(covariates)], drop_first=True, dtype=float)
-        constant = [name for name in values if values[name].nunique() < 2]
-        if constant:
-            LOG.warning("left out of the regional model, the same in every scan: %s", ", ".join(constant))
-        values = values.drop(columns=constant)
-        columns = columns.join(values - values.mean())
-    rank = np.linalg.matrix_rank(columns.to_numpy())
-    if rank < columns.shape[1] or len(columns) <= rank:
-        raise CounterwarpError(
-            f"the regional model has {columns.shape[1]} columns ({', '.join(columns)}) of rank {rank} and "
-            f"{len(columns)} scans; give it both groups, more scans than columns, and no covariate that repeats another"
-        )
-    return columns
-
-
 def fit_regions(
-    volumes: pd.DataFrame, scans: pd.DataFrame, covariates: list[str], merged: Collection[str] = ()
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Ordinary least squares, volume ~ 1 + group + covariates, for each region.
+    volumes: pd.DataFrame, scans: pd.DataFrame, formula: str, merged: Collection[str] = (), model: str = "ols"
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Volume of each region explained by a formula.
 
     Args:
         volumes: scan, region, tissue, volume_ml.
-        scans: scan, group and the covariates; one row a subject. Scans without volumes are left out.
-        covariates: names of columns of `scans`.
+        scans: scan, subject (of a mixed model), group and the columns of the formula. Scans without volumes are left
+            out.
+        formula: of `counterwarp.stats.formula`.
         merged: regions made of others. They are a family of their own, so that nothing is tested twice in a family.
+        model: ols, one scan a subject; or mixed, several, with a random intercept for each subject (REML; its t is
+            taken as normal).
 
     Returns:
         regions: region, tissue, n, difference_ml (patients minus controls at equal covariates), t and two-tailed p of
             that difference, q (false discovery rate over the family of regions, Benjamini and Hochberg), effect (the
-            difference over the residual standard deviation: Cohen's d, adjusted) and its 95 % interval low, high.
+            difference over the standard deviation of what the model leaves: Cohen's d, adjusted) and its 95 % interval
+            low, high.
         adjusted: scan, region, tissue, group, volume_ml with the covariates' part taken out (at their mean).
+        residuals: region, converged (of a mixed model; else always) and the columns of `check_residuals`.
 
     Raises:
-        CounterwarpError: as `design`, and where a region has no volume for some scan.
+        CounterwarpError: as `design`; where a region has no volume for some scan; or a mixed model without repeated
+            scans.
     """
-    import statsmodels.api as sm
     from statsmodels.stats.multitest import multipletests
 
     table = volumes.pivot(index="scan", columns="region", values="volume_ml")
@@ -75,13 +46,13 @@ def fit_regions(
     if missing:
         raise CounterwarpError(f"no volume of {', '.join(missing)} for some scans; segment them again")
     known = scans.set_index("scan").loc[lambda rows: rows.index.isin(table.index)]
-    columns = design(known, covariates)
+    columns = design(known, formula)
+    nuisance = columns.drop(columns=["constant", "group"])
     tissues = volumes.drop_duplicates("region").set_index("region")["tissue"]
-    rows, adjusted = [], []
+    rows, adjusted, residuals = [], [], []
     for region in tissues.index:
         volume = table.loc[columns.index, region]
-        fit = sm.OLS(volume, columns).fit()
-        spread = np.sqrt(fit.mse_resid)
+        fit, spread = _fit(volume, columns, known, model)
         low, high = fit.conf_int().loc["group"] / spread
         rows.append(
             {
@@ -96,20 +67,67 @@ def fit_regions(
                 "high": high,
             }
         )
-        nuisance = columns.drop(columns=["constant", "group"])
-        corrected = volume - nuisance @ fit.params[nuisance.columns]
-        adjusted.append(
-            pd.DataFrame(
-                {
-                    "scan": columns.index,
-                    "region": region,
-                    "tissue": tissues[region],
-                    "group": known["group"],
-                    "volume_ml": corrected,
-                }
-            )
-        )
+        facts = {"scan": columns.index, "region": region, "tissue": tissues[region], "group": known["group"]}
+        adjusted.append(pd.DataFrame({**facts, "volume_ml": volume - nuisance @ fit.params[nuisance.columns]}))
+        converged = {"region": region, "converged": getattr(fit, "converged", True)}
+        residuals.append(converged | check_residuals(fit.resid, columns))
     regions = pd.DataFrame(rows)
     families = regions.groupby(regions["region"].isin(merged))
     regions.insert(6, "q", families["p"].transform(lambda p: multipletests(p, method="fdr_bh")[1]))
-    return regions, pd.concat(adjusted, ignore_index=True)
+    return regions, pd.concat(adjusted, ignore_index=True), pd.DataFrame(residuals)
+
+
+def _fit(volume: pd.Series, columns: pd.DataFrame, scans: pd.DataFrame, model: str):
+    """A fit of statsmodels, and the standard deviation of what it leaves, between and within subjects."""
+    import statsmodels.api as sm
+
+    if model == "ols":
+        fit = sm.OLS(volume, columns).fit()
+        return fit, np.sqrt(fit.mse_resid)
+    if not scans["subject"].duplicated().any():
+        raise CounterwarpError("roi.model: mixed needs subjects with several scans; set it to ols")
+    fit = sm.MixedLM(volume, columns, groups=scans["subject"]).fit(reml=True)
+    if not fit.converged:
+        LOG.warning("%s: the mixed model did not converge; judge its numbers with care", volume.name)
+    return fit, np.sqrt(fit.scale + fit.cov_re.to_numpy()[0, 0])
+
+
+def check_residuals(residuals: pd.Series, columns: pd.DataFrame) -> dict:
+    """Whether what a model leaves looks as it assumes.
+
+    Args:
+        residuals: one a scan.
+        columns: of the model.
+
+    Returns:
+        normal_p (Shapiro and Wilk), equal_variance_p (Breusch and Pagan, over the columns), and the scan that fits
+            worst: outlier, its externally studentised residual, and outlier_p, corrected for the number of scans. With
+            less than two degrees of freedom, or without residuals, they are nan.
+    """
+    from statsmodels.stats.diagnostic import het_breuschpagan
+
+    n, rank = columns.shape
+    nothing = {
+        "normal_p": np.nan,
+        "equal_variance_p": np.nan,
+        "outlier": "",
+        "studentised": np.nan,
+        "outlier_p": np.nan,
+    }
+    left = float((residuals**2).sum())
+    if n - rank < 2 or left < 1e-20:
+        return nothing
+    matrix = columns.to_numpy()
+    leverage = np.einsum("ij,ji->i", matrix, np.linalg.pinv(matrix))
+    free = residuals.to_numpy() ** 2 / np.maximum(1 - leverage, 1e-12)
+    studentised = residuals / np.sqrt(
+        np.maximum((left - free) / (n - rank - 1), 1e-300) * np.maximum(1 - leverage, 1e-12)
+    )
+    worst = studentised.abs().idxmax()
+    return {
+        "normal_p": float(stats.shapiro(residuals).pvalue),
+        "equal_variance_p": float(het_breuschpagan(residuals, matrix)[1]),
+        "outlier": worst,
+        "studentised": float(studentised[worst]),
+        "outlier_p": min(1.0, float(2 * n * stats.t.sf(abs(studentised[worst]), n - rank - 1))),
+    }

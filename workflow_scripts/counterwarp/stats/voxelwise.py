@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from counterwarp.errors import CounterwarpError
-from counterwarp.stats.glm import design
+from counterwarp.stats.formula import design
 from counterwarp.stats.ncc import ncc
 
 SIGNIFICANT = 0.05  # family-wise
@@ -29,29 +29,29 @@ class Inference:
 
 
 def infer(
-    maps: np.ndarray, scans: pd.DataFrame, covariates: list[str], tested: str, permutations: int, seed: int, jobs: int
+    maps: np.ndarray, scans: pd.DataFrame, formula: str, tested: str, permutations: int, seed: int, jobs: int
 ) -> Inference:
-    """Permutation test of one coefficient of map ~ 1 + group + covariates, or of map ~ 1 + covariates.
+    """Permutation test of one coefficient of map ~ formula, or of the same without the group.
 
     Freedman and Lane's scheme on the largest |t| over the voxels (nilearn's permuted_ols), two-sided.
 
     Args:
         maps: (subjects, voxels).
-        scans: one row a subject, with `group` and the covariates.
-        covariates: columns of `scans`; centred, so that the mean is that of a subject of mean age.
+        scans: one row a subject, with `group` and the columns of the formula.
+        formula: of `counterwarp.stats.formula`; columns are centred, so that the mean is that of a subject of mean age.
         tested: "group", patients minus controls, by permuting; or "mean", by turning signs round.
         permutations: of the test; p is at least 1 / (permutations + 1).
         seed: of the permutations.
         jobs: processes.
 
     Raises:
-        CounterwarpError: as `counterwarp.stats.glm.design`; or tested is neither.
+        CounterwarpError: as `counterwarp.stats.formula.design`; or tested is neither.
     """
     from nilearn.mass_univariate import permuted_ols
 
     if tested not in ("group", "mean"):
         raise CounterwarpError(f"tested is {tested!r}; give group or mean")
-    columns = design(scans, covariates)
+    columns = design(scans, formula)
     nuisance = columns.drop(columns=["constant", "group"])
     variable = columns["group"] if tested == "group" else columns["constant"]
     model = pd.concat([variable, nuisance], axis=1)

@@ -33,6 +33,12 @@ def read_failure(path: str | Path) -> dict | None:
     return json.loads(Path(path).read_text())["counterwarp_failure"]
 
 
+def write_not_used(scan: str, path: str | Path) -> None:
+    """Write, in place of a file, the record of a scan that did not fail and is not used."""
+    record = {"scan": scan, "rule": "exclusions", "reason": "not used: tables/exclusions.tsv says why", "rerun": ""}
+    Path(path).write_text(json.dumps({"counterwarp_failure": record}))
+
+
 def log_speed(method: str, seed: str, scans: int, start: float) -> None:
     """Log how long a method took to explain some scans since `start` (time.monotonic), for the table of speeds."""
     speed = {"method": method, "seed": seed, "scans": scans, "seconds": round(time.monotonic() - start, 4)}
@@ -99,7 +105,8 @@ def _write_all(outputs: SimpleNamespace, text: str) -> None:
 
 
 def _files(names) -> list[str]:
-    return [path for path in names if os.path.isfile(path)]
+    """Those that can be read; of others the work itself says what is wrong."""
+    return [path for path in names if os.path.isfile(path) and os.access(path, os.R_OK)]
 
 
 def _write_atomically(snakemake, work: Callable) -> None:

@@ -1,0 +1,22 @@
+rule exclusions:
+    input:
+        left_out="<results>/cohort/left_out.tsv",
+        numbers=every_scan("<work>_qc.json"),
+        listed=config["qc"]["listed"] or [],
+    output:
+        table="<results>/tables/exclusions.tsv",
+    log:
+        "<logs>/exclusions.log",
+    cache: True
+    conda:
+        "../envs/pack.yaml"
+    params:
+        code=digest("exclusions"),
+        scans=every_scan("{scan}"),
+        exclude=config["qc"]["exclude"],
+    script:
+        "../workflow_scripts/exclusions.py"
+
+
+# Nothing waits for quality control that does not depend on it.
+EXCLUSIONS = rules.exclusions.output.table if config["qc"]["exclude"] != "none" else []

@@ -1,0 +1,175 @@
+"""Every table and every configuration that cannot be used, and what a user reads about it before any work."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from counterwarp.cohorts import sources
+from counterwarp.config import check_config
+from counterwarp.errors import ConfigError
+
+ROOT = Path(__file__).parents[2]
+HEADER = "subject\tpath\tgroup\tage\tsex\n"
+ROWS = [f"{i:03d}\t{i:03d}.nii.gz\t{'control' if i % 2 else 'patient'}\t70.5\tF\n" for i in range(1, 9)]
+GOOD = HEADER + "".join(ROWS)
+
+
+def configuration(**sections):
+    """The shipped configuration with some values changed, section by section."""
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    for section, values in sections.items():
+        config[section] = config[section] | values if isinstance(values, dict) else values
+    return config
+
+
+def index(folder, content, name="scans.tsv", covariates=()):
+    """What is made of a table of eight images, which are there."""
+    (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    for i in range(1, 9):
+        (folder / f"{i:03d}.nii.gz").touch()
+    cohort = configuration(cohort={"source": "table", "path": str(folder / name)})["cohort"]
+    return sources.index(cohort, "", covariates)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("scans.tsv", b"\xef\xbb\xbf" + GOOD.encode()),
+        ("scans.tsv", GOOD.replace("\n", "\r\n")),
+        ("scans.csv", GOOD.replace("\t", ",").replace("70.5", '"70.5"')),
+        ("scans.tsv", GOOD.replace("\t", " \t ") + "\n\n"),
+        ("scans.tsv", GOOD.replace("\tF", "\tfemale")),
+    ],
+    ids=["byte-order mark", "line ends of Windows", "quoted cells", "spaces and empty lines", "words for sexes"],
+)
+def test_a_table_that_only_looks_different_is_read(tmp_path, name, content):
+    scans = index(tmp_path, content, name)
+    assert scans["subject"].tolist() == [f"{i:03d}" for i in range(1, 9)]
+    assert set(scans["age"]) == {70.5} and set(scans["sex"]) == {"F"}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (GOOD + ROWS[0], "sub-001: listed 2 times"),
+        (GOOD.replace("\tsex", "\tgender"), "no column sex (it has 'subject', 'path', 'group', 'age', 'gender')"),
+        (GOOD.replace("\t", ";"), "no column subject, path, group, age, sex (it has 'subject;path;group;age;sex')"),
+        (GOOD.replace("70.5", "old", 1), "sub-001: age 'old' is not a number of years"),
+        (GOOD.replace("70.5", "", 1), "sub-001: age '' is not a number of years"),
+        (GOOD.replace("70.5", "705", 1), "sub-001: age '705' is not a number of years"),
+        (GOOD.replace("70.5", "nan", 1), "sub-001: age 'nan' is not a number of years"),
+        (
+            GOOD.replace("70.5", "70,5", 1),
+            "age '70,5' is not a number of years; the regional model needs it; write 70.5",
+        ),
+        (GOOD.replace("age\tsex", "sex\tage"), "sub-001: age 'F' and sex '70.5' are swapped"),
+        (GOOD.replace("F\n", "9\n", 1), "sub-001: sex '9' is not F or M"),
+        (
+            GOOD.replace("control", "CN").replace("patient", "AD"),
+            "cohort.labels: no scan has one of 'control', 'patient'; correct the labels",
+        ),
+        (GOOD.replace("patient", "control"), "no patient among 8 subjects; a classifier needs both groups"),
+        (HEADER + "".join(ROWS[:2]), "train: 0 of 1 patient subjects; add subjects or change cohort.validation_share"),
+        (GOOD.replace("001\t", "../001\t", 1), "subject '../001' may hold letters and digits only; rename it"),
+        (GOOD.replace("001\t", "$(reboot)\t", 1), "subject '$(reboot)' may hold letters and digits only"),
+        (GOOD.replace("001\t", "a b;c\t", 1), "subject 'a b;c' may hold letters and digits only"),
+        (GOOD.replace("001\t", "\t", 1), "001.nii.gz: no subject; give each scan its subject"),
+        (GOOD.replace("001\t", f"{'x' * 200}\t", 1), "has 204 characters; give it at most 150"),
+        (GOOD.replace("001.nii.gz", "../001.nii.gz", 1), "row 1: '../001.nii.gz' leaves the folder of the table"),
+        (GOOD.replace("001.nii.gz", "/etc/passwd", 1), "row 1: '/etc/passwd' leaves the folder of the table"),
+        (GOOD.replace("001.nii.gz", "none.nii.gz", 1), "none.nii.gz; correct the path or remove the row"),
+        (GOOD.replace("001.nii.gz", "loop", 1), "row 1: no file"),
+        (GOOD.replace("F\n", "F\textra\n", 1), "row 1 has 6 cells and the header 5; correct the row"),
+        (GOOD.replace("sex", "age", 1), "column 'age' is there 2 times; keep one"),
+        (HEADER, "no row below the header; give each scan one"),
+        ("", "the table is empty; give it a header line"),
+        (GOOD.replace("F", "é", 1).encode("latin-1"), "not a table of UTF-8 text"),
+        (b"\x1f\x8b\x00\xff" + bytes(range(256)), "not a table of UTF-8 text"),
+    ],
+)
+def test_a_bad_table_stops_before_any_work_and_says_what_to_do(tmp_path, content, message):
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ConfigError) as caught:
+        index(tmp_path, content)
+    assert message in str(caught.value)
+    assert sorted(path.suffix for path in tmp_path.iterdir() if not path.is_symlink()) == [*[".gz"] * 8, ".tsv"]
+
+
+def test_splits_of_the_users_own_are_checked(tmp_path):
+    lines = GOOD.splitlines()
+    splits = ["split", "train", "train", "validation", "validation", "test", "test", "train", "train"]
+    own = [f"{line}\t{split}" for line, split in zip(lines, splits, strict=True)]
+    assert index(tmp_path, "\n".join(own))["split"].tolist() == splits[1:]
+    with pytest.raises(ConfigError, match="split 'dev' is not one of train, validation, test"):
+        index(tmp_path, "\n".join(own).replace("validation", "dev"))
+    visits = [f"{line}\t{'session' if i == 0 else 1}" for i, line in enumerate(own)]
+    again = visits[1].replace("train\t1", "test\t2")
+    with pytest.raises(ConfigError, match="sub-001: in test and train; keep a subject in one split"):
+        index(tmp_path, "\n".join([*visits, again]))
+
+
+def test_a_table_that_is_not_there_or_is_a_folder_is_named(tmp_path):
+    for path in (tmp_path / "none.tsv", tmp_path):
+        cohort = configuration(cohort={"source": "table", "path": str(path)})["cohort"]
+        with pytest.raises(ConfigError, match=r"no such table; set cohort\.path"):
+            sources.index(cohort, "")
+
+
+def test_all_faults_of_all_rows_are_listed_together(tmp_path):
+    bad = GOOD.replace("70.5", "old", 1).replace("002\t", "..\t", 1).replace("003.nii.gz", "none", 1)
+    with pytest.raises(ConfigError) as caught:
+        index(tmp_path, bad, covariates=["height"])
+    assert len(caught.value.problems) == 4
+    assert "roi.formula: no column 'height' in the table of scans" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("sections", "message"),
+    [
+        ({"cohort": {"sed": 1}}, "cohort: unknown key 'sed'; did you mean 'seed'?"),
+        ({"speed": 1}, "configuration: unknown key 'speed'; did you mean 'seeds'?"),
+        ({"cohort": {"test_share": "a third"}}, "cohort.test_share: 'a third' is not of type 'number'"),
+        ({"cohort": {"validation_share": 0.5, "test_share": 0.5}}, "leave no subject to train on; lower them"),
+        (
+            {"cohort": {"columns": {"group": "dx", "age": "dx", "sex": "sex"}}},
+            "cohort.columns: 'dx' is given for 2 of group, age, sex; name each once",
+        ),
+        ({"cohort": {"labels": {"CN": "healthy", "AD": "patient"}}}, "'healthy' is not one of ['control', 'patient']"),
+        ({"cohort": {"bids": {"acq": "a-b", "rec": None, "run": "first"}}}, "(the label after acq-, or null)"),
+        ({"cohort": {"bids": {"acq": None, "rec": None, "run": 2}}}, "cohort.bids.run: 2 is not one of"),
+        ({"qc": {"exclude": "listed"}}, "qc.exclude: listed needs the table of the scans"),
+        ({"qc": {"listed": "out.tsv"}}, "would not be read, because qc.exclude is none"),
+        ({"qc": {"exclude": "bad"}}, "qc.exclude: 'bad' is not one of ['none', 'flagged', 'listed']"),
+        ({"simulator": {"delta": -3.0}}, "simulator.delta: -3.0 is not valid"),
+        ({"simulator": {"delta": 0}}, "(auto, or a number above 0)"),
+        ({"simulator": {"output": "image"}}, "an image is computed on the full grid"),
+        ({"simulator": {"output_level": 7}}, "simulator.output_level 7 is none of its 4 levels; they count from 0"),
+        (
+            {"preprocess": {"network_voxel_mm": 2.0}},
+            "covers 64 x 80 x 64 mm, but the template's brain needs 146 x 182 x 152 mm",
+        ),
+        (
+            {"classifier": {"channels": [2] * 6}},
+            "classifier.channels halves preprocess.network_shape [32, 40, 32] 6 times, and nothing is left",
+        ),
+        ({"preprocess": {"network_shape": [32, 40]}}, "preprocess.network_shape: [32, 40] is too short"),
+        ({"preprocess": {"resolution_mm": -1}}, "(a number above 0)"),
+        ({"seeds": [1, 1]}, "seeds: [1, 1] has non-unique elements"),
+        ({"experiment": "../elsewhere"}, "(letters, digits, _ and -)"),
+        ({"explain": {"methods": ["lime"]}}, "explain.methods.0: 'lime' is not valid"),
+        ({"roi": {"model": "anova"}}, "roi.model: 'anova' is not one of ['ols', 'mixed']"),
+    ],
+)
+def test_a_bad_configuration_says_the_key_the_value_and_the_remedy(sections, message):
+    with pytest.raises(ConfigError) as caught:
+        check_config(configuration(**sections), ROOT / "schemas/config.schema.yaml")
+    assert message in str(caught.value)
+
+
+def test_a_table_without_permission_is_named(tmp_path, as_nobody):
+    path = as_nobody.folder / "participants.tsv"
+    path.write_text("participant_id\tgroup\tage\tsex\n")
+    path.chmod(0)
+    cohort = configuration(cohort={"source": "bids", "path": str(as_nobody.folder)})["cohort"]
+    with as_nobody, pytest.raises(ConfigError, match=r"participants.tsv: no permission to read it"):
+        sources.index(cohort, "")

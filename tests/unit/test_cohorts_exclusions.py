@@ -1,0 +1,47 @@
+"""Who is out, and why: one table of what the cohort, a failed step, quality control and the user say."""
+
+import pandas as pd
+import pytest
+from counterwarp.cohorts.exclusions import exclusions, not_used, read_listed
+from counterwarp.errors import ConfigError
+
+LEFT_OUT = pd.DataFrame({"scan": ["sub-99"], "reason": ["no row in participants.tsv"]})
+FLAGS = {"sub-1": [], "sub-2": ["brain mask of 0.30 l", "template correlation 0.20"], "sub-3": ["mask"], "sub-4": []}
+FAILED = {"sub-5": {"rule": "conform", "reason": "truncated"}}
+LISTED = {"sub-3": "moved", "sub-4": "tumour"}
+
+
+@pytest.mark.parametrize(
+    ("exclude", "out", "doubted"),
+    [
+        ("none", {"sub-99", "sub-5"}, {"sub-2", "sub-3"}),
+        ("flagged", {"sub-99", "sub-5", "sub-2", "sub-3"}, set()),
+        ("listed", {"sub-99", "sub-5", "sub-3", "sub-4"}, {"sub-2"}),
+    ],
+)
+def test_the_configuration_decides_who_is_out_and_no_flag_is_silent(tmp_path, exclude, out, doubted):
+    table = exclusions(LEFT_OUT, FLAGS, FAILED, LISTED, exclude)
+    table.to_csv(tmp_path / "exclusions.tsv", sep="\t", index=False)
+    assert not_used(tmp_path / "exclusions.tsv") == out
+    assert set(table.scan[table.used == "yes"]) == doubted
+    reasons = table.set_index("scan")
+    assert reasons.loc["sub-5", ["step", "reason"]].tolist() == ["conform", "truncated"]
+    assert reasons.reason["sub-2"] == "brain mask of 0.30 l; template correlation 0.20"
+    if exclude == "listed":
+        assert reasons.loc["sub-4", ["step", "reason"]].tolist() == ["list", "tumour"]
+
+
+def test_without_a_table_nobody_is_out():
+    assert not_used([]) == set()
+
+
+def test_a_list_names_scans_that_there_are(tmp_path):
+    path = tmp_path / "out.tsv"
+    path.write_text("scan\treason\nsub-1\tmoved\n")
+    assert read_listed(path, ["sub-1", "sub-2"]) == {"sub-1": "moved"}
+    path.write_text("scan\nsub-1_ses-1\n")
+    with pytest.raises(ConfigError, match=r"out.tsv: no scan 'sub-1_ses-1' in this cohort; write sub-X or sub-X_ses-Y"):
+        read_listed(path, ["sub-1"])
+    path.write_text("name\nsub-1\n")
+    with pytest.raises(ConfigError, match="no column scan"):
+        read_listed(path, ["sub-1"])

@@ -1,0 +1,71 @@
+"""Tables that users write: read as text, with their own column names."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from counterwarp.errors import ConfigError
+
+
+def read_text_table(path: Path) -> pd.DataFrame:
+    """A TSV, or a CSV, of text without the spaces around it; "n/a" becomes "".
+
+    A byte-order mark and the line ends of other systems are no matter.
+
+    Raises:
+        ConfigError: no such file, not UTF-8, a row longer or shorter than the header, or a column named twice.
+    """
+    if not path.is_file():
+        raise ConfigError([f"{path}: no such table; set cohort.path to what cohort.source reads"])
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            lines = [row for row in csv.reader(file, delimiter="," if path.suffix == ".csv" else "\t") if any(row)]
+    except PermissionError as error:
+        raise ConfigError([f"{path}: no permission to read it; ask its owner for it"]) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError([f"{path}: not a table of UTF-8 text ({error}); save it as UTF-8"]) from error
+    if not lines:
+        raise ConfigError([f"{path}: the table is empty; give it a header line and a row for each scan"])
+    header, *rows = [[cell.strip() for cell in line] for line in lines]
+    problems = [
+        f"{path}: column {name!r} is there {header.count(name)} times; keep one"
+        for name in dict.fromkeys(header)
+        if header.count(name) > 1
+    ]
+    problems += [
+        f"{path}: row {number} has {len(row)} cells and the header {len(header)}; correct the row"
+        for number, row in enumerate(rows, 1)
+        if len(row) != len(header)
+    ]
+    if problems:
+        raise ConfigError(problems)
+    return pd.DataFrame(rows, columns=header, dtype=str).replace("n/a", "")
+
+
+def rename(table: pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
+    """Columns by our names; one that only happens to have such a name is dropped."""
+    names = {theirs: ours for ours, theirs in columns.items()}
+    chance = [ours for ours in columns if ours in table and ours not in names]
+    return table.drop(columns=chance).rename(columns=names)
+
+
+def require(scans: pd.DataFrame, wanted: Sequence[str], columns: dict[str, str], where) -> None:
+    """Raise a ConfigError that names the columns that are missing.
+
+    Args:
+        scans: with our names.
+        wanted: our names of the columns needed.
+        columns: our name -> the name in the data.
+        where: the table, for the message.
+    """
+    missing = [columns.get(name, name) for name in wanted if name not in scans]
+    if missing:
+        has = f"it has {', '.join(map(repr, scans.columns))}" if len(scans.columns) else "it has none"
+        raise ConfigError(
+            [
+                f"{where}: no column {', '.join(missing)} ({has}); correct the table, or say in cohort.columns what "
+                "it is called"
+            ]
+        )
