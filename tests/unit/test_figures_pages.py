@@ -137,9 +137,8 @@ def configured(experiment):
 
 
 def test_the_methods_paragraphs_of_defigan_speak_of_no_simulator():
-    scans = pd.DataFrame(
-        {"scan": ["a", "b"], "subject": "1", "baseline": [True, False], "group": ["control", "patient"]}
-    )
+    scans = pd.DataFrame({"scan": ["a", "b"], "subject": "1", "group": ["control", "patient"], "split": "train"})
+    scans["baseline"] = [True, False]
     films = configured("defigan_copd")
     text, references = methods_text(films, scans)
     assert "2 posteroanterior chest X-rays of 1 subjects (1 of controls, 1 of patients)" in text
