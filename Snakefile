@@ -13,6 +13,7 @@ include: "rules/common.smk"
 STAGES = {
     "gaussians": ["benchmark", "train", "explain", "benchmark_report"],
     "toy": ["benchmark", "train", "explain", "toy_report"],
+    "films": ["films", "train", "explain", "longitudinal", "films_report"],
 }.get(
     config["cohort"]["source"],
     [

@@ -1,0 +1,19 @@
+rule observed_change:
+    input:
+        earlier=earlier("<film>_equalised.png"),
+        later="<film>_equalised.png",
+    output:
+        change="<film>_observed_change.npy",
+        mask="<film>_observed_mask.npy",
+        sidecar="<film>_observed_change.json",
+    log:
+        "<scanlog>_observed_change.log",
+    cache: True
+    conda:
+        "../envs/preprocess.yaml"
+    params:
+        code=digest("observed_film_change"),
+        roles="fixed: later, moving: earlier",
+        grid=config["preprocess"]["films"],
+    script:
+        "../workflow_scripts/observed_film_change.py"
