@@ -23,6 +23,8 @@ TRUTH_KNOWN = config["cohort"]["source"] == "demo"
 IS_BENCHMARK = config["cohort"]["source"] in ("gaussians", "toy")
 
 SPACE = str(config["atlas"]).upper()
+# Networks ask a cluster for a GPU; on one machine nobody counts it.
+GPUS = 0 if config["device"] == "cpu" else 1
 
 
 pathvars:
@@ -77,6 +79,7 @@ def index_cohort():
         raise WorkflowError(f"Nothing was started. Correct this first:\n{error}")
     write_if_changed(scans, results / "scans.tsv")
     write_left_out(left_out, results / "left_out.tsv")
+    write_if_changed(scans.drop(columns="path"), results / "people.tsv")
     write_if_changed(scans[["scan", "subject", "group", "split", "baseline"]], results / "labels.tsv")
     return scans
 
@@ -94,12 +97,18 @@ def index_pairs():
 
 SCANS = index_cohort().set_index("scan", drop=False)
 PAIRS = index_pairs()
+EARLIER = dict(zip(PAIRS.later, PAIRS.earlier))
 # Scans whose maps are averaged.
 AVERAGED = {"baseline": True} | ({} if config["group"]["split"] == "all" else {"split": config["group"]["split"]})
 # Scans whose regions are measured.
 MEASURED = {} if config["roi"]["model"] == "mixed" else {"baseline": True}
 # The simulator whose images and maps are written for every scan.
 DERIVED = config["explain"]["derivatives"]
+
+
+def scaled(amount):
+    """A resource that grows with each try, so that a job that was killed for want of it gets more."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def every_scan(pattern, **wanted):
@@ -150,7 +159,7 @@ def earlier(pattern):
     """The same file of the scan with which a later one is compared."""
 
     def path(wildcards):
-        scan = SCANS.loc[PAIRS.set_index("later")["earlier"][wildcards.scan]]
+        scan = SCANS.loc[EARLIER[wildcards.scan]]
         return workflow.pathvars.apply(pattern).format(scan=scan.scan, folder=scan.folder)
 
     return path

@@ -62,6 +62,7 @@ rule failures_table:
     log:
         "<logs>/failures_table.log",
     cache: True
+    localrule: True
     conda:
         "../envs/evaluate.yaml"
     params:
@@ -85,6 +86,7 @@ rule qc_table:
     log:
         "<logs>/qc_table.log",
     cache: True
+    localrule: True
     conda:
         "../envs/evaluate.yaml"
     params:

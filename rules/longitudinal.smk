@@ -23,11 +23,15 @@ rule observed_change:
     log:
         "<scanlog>_observed_change.log",
     cache: True
+    group:
+        "pair"
     conda:
         "../envs/preprocess.yaml"
+    resources:
+        runtime=scaled(4),
     params:
         code=digest("observed_change"),
-        roles="fixed: later, moving: earlier",
+        roles="fixed: {scan}, moving: earlier",
         network_shape=config["preprocess"]["network_shape"],
         network_voxel_mm=config["preprocess"]["network_voxel_mm"],
         seed=config["preprocess"]["seed"],
@@ -46,6 +50,7 @@ rule pack_changes:
     log:
         "<logs>/pack_changes.log",
     cache: True
+    localrule: True
     conda:
         "../envs/pack.yaml"
     params:
@@ -76,6 +81,7 @@ rule longitudinal_table:
     log:
         "<logs>/longitudinal_table.log",
     cache: True
+    localrule: True
     conda:
         "../envs/evaluate.yaml"
     params:
@@ -101,6 +107,7 @@ rule longitudinal_figure:
     log:
         "<logs>/longitudinal_figure.log",
     cache: True
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:

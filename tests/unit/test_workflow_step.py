@@ -20,6 +20,7 @@ class Named(dict):
 def job(folder, **inputs):
     return SimpleNamespace(
         rule="strip",
+        threads=1,
         wildcards=SimpleNamespace(scan="sub-01"),
         input=Named({name: str(path) for name, path in inputs.items()}),
         output=Named(image=str(folder / "out/image.txt"), sidecar=str(folder / "out/image.json")),
