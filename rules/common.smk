@@ -13,7 +13,15 @@ from counterwarp.config import check_config, check_together
 from counterwarp.errors import ConfigError
 from counterwarp.explain import methods
 from counterwarp.imaging.engines import check_engines
-from counterwarp.resources import RESOURCES, check_head, check_resource, head_files, kept_folder, places
+from counterwarp.resources import (
+    RESOURCES,
+    check_head,
+    check_resource,
+    check_shared_cache,
+    head_files,
+    kept_folder,
+    places,
+)
 from counterwarp.stats.formula import HEAD_SIZE, columns_of
 from counterwarp.stats.longitudinal import pair_scans
 from counterwarp.workflow.digest import digest
@@ -60,6 +68,7 @@ def index_cohort():
         return NO_SCANS if IS_BENCHMARK else read(results / "scans.tsv")
     try:
         check_config(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
+        check_shared_cache()
         if IS_BENCHMARK:
             return NO_SCANS
         check_together(

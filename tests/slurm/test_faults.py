@@ -8,6 +8,7 @@ import subprocess
 
 import pandas as pd
 import pytest
+import yaml
 from conftest import Clone, ask, wait_for
 from safetensors.numpy import load_file
 
@@ -54,7 +55,8 @@ class Faulty(Clone):
         """Snakemake with the trainings of these seeds, each of which stops after its first resume file."""
         for seed in seeds:
             (self.folder / f"hold-{seed}").touch()
-        return self.start(*ASKED, "--until", "train_classifier", "--config", f"seeds={list(seeds)}")
+        self.overlay.write_text(yaml.safe_dump(SMALL | {"seeds": list(seeds)}))
+        return self.start(*ASKED, "--until", "train_classifier")
 
     def release(self, seed: int) -> None:
         (self.folder / f"hold-{seed}").unlink()

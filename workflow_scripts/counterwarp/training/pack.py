@@ -59,10 +59,15 @@ def read_pack(images: str | Path, index: str | Path) -> Pack:
     """Open a pack without reading the images.
 
     Raises:
-        CounterwarpError: the two files disagree, a group is unknown, or a subject is in two splits.
+        CounterwarpError: the images are broken off, the two files disagree, a group is unknown, or a subject is in two
+            splits.
     """
     table = pd.read_csv(index, sep="\t", dtype={"scan": str, "subject": str, "group": str, "split": str})
-    array = np.load(images, mmap_mode="r")
+    try:
+        array = np.load(images, mmap_mode="r")
+    except ValueError as error:
+        place = Path(images).resolve()
+        raise CounterwarpError(f"{place} is no whole array ({error}): delete it and run again") from error
     if len(array) != len(table):
         raise CounterwarpError(f"{images} has {len(array)} images but {index} has {len(table)} rows: pack again")
     unknown = set(table["group"]) - set(GROUPS)
