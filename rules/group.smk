@@ -73,6 +73,7 @@ use rule group_map as group_truth with:
         image="<results>/group/truth/logjacobian.nii.gz",
     log:
         "<logs>/group_truth.log",
+    cache: True
     params:
         code=digest("group_map"),
         space=SPACE,
@@ -126,6 +127,7 @@ use rule group_figure as group_methods_figure with:
         pdf="<results>/figures/methods_group.pdf",
     log:
         "<logs>/group_methods_figure.log",
+    cache: True
     localrule: True
     params:
         code=digest("group_figure"),

@@ -48,6 +48,7 @@ use rule voxelwise as voxelwise_tbm with:
         logp="<results>/voxelwise/tbm/logp.nii.gz",
     log:
         "<logs>/voxelwise_tbm.log",
+    cache: True
     params:
         code=digest("voxelwise"),
         space=SPACE,

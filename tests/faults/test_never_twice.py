@@ -131,3 +131,51 @@ def test_another_setting_misses_what_depends_on_it(first, second, section, misse
     second.study |= section
     jobs = missed(second, first)
     assert rules(jobs) >= misses and not rules(jobs) & hits
+
+
+VOXELWISE = {"voxelwise", "voxelwise_table", "voxelwise_figure"}
+MAPS = {
+    "group_map",
+    "group_figure",
+    "group_methods_figure",
+    "group_viewer",
+    "longitudinal_table",
+    "longitudinal_figure",
+}
+TABLES = {"methods_table", "logits_figure"}
+SUBJECTS = {"subject_figures", "subject_methods_figure"}
+
+
+def correct_an_age(project: Project) -> None:
+    project.write_ages("sub-03", 70, 72.5)
+
+
+def change_a_weight_of_the_simulator(project: Project) -> None:
+    project.study["simulator"] = {"smoothness_weight": 50.0}
+
+
+def change_a_colour(project: Project) -> None:
+    with open(project.code / "workflow_scripts/counterwarp/figures/regions.py", "a") as module:
+        module.write("\n# another colour\n")
+
+
+def change_the_regions(project: Project) -> None:
+    with open(project.code / "workflow_scripts/counterwarp/imaging/regions.py", "a") as module:
+        module.write("\n# another region\n")
+
+
+@pytest.mark.parametrize(
+    ("edit", "again"),
+    [
+        (correct_an_age, {"cohort_figure", "roi_glm", "regions_figure", "voxelwise_tbm"} | VOXELWISE),
+        (
+            change_a_weight_of_the_simulator,
+            {"train_simulator", "explain_simulator"} | MAPS | TABLES | SUBJECTS | VOXELWISE,
+        ),
+        (change_a_colour, {"regions_figure"}),
+        (change_the_regions, {"region_volumes", "roi_glm", "regions_figure"} | TABLES),
+    ],
+)
+def test_an_edit_makes_again_exactly_what_follows_from_it(first, second, edit, again):
+    edit(second)
+    assert rules(missed(second, first)) == again

@@ -3,6 +3,7 @@
 Each job here is one training of the classifier of a small 2-D benchmark, on a core of the cpu partition.
 """
 
+import shutil
 import signal
 import subprocess
 
@@ -44,10 +45,9 @@ class Faulty(Clone):
 
     def __init__(self, folder):
         super().__init__(folder, **SMALL)
-        drawn = [f"results/tiny/pack/seed-{seed}/images.npy" for seed in SEEDS]
-        self.run("--", *drawn, configfiles=[self.overlay])
         whole = [f"results/whole/classifier/seed-{seed}/weights.safetensors" for seed in SEEDS]
         self.run("--config", "experiment=whole", "--", *whole, configfiles=[self.overlay])
+        shutil.copytree(self.folder / "results/whole/pack", self.results / "pack")
         script = self.code / "workflow_scripts/train_classifier.py"
         script.write_text(PRELUDE + script.read_text())
 

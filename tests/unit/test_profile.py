@@ -6,17 +6,13 @@ from pathlib import Path
 import yaml
 
 ROOT = Path(__file__).parents[2]
-RULE = re.compile(r"^(?:use rule \w+ as|rule) (\w+)( with)?:.*?(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
+RULE = re.compile(r"^(?:use rule \w+ as|rule) (\w+)(?: with)?:.*?(?=^\S|\Z)", re.MULTILINE | re.DOTALL)
 
 
 def rules() -> dict[str, str]:
-    """The text of every rule, by its name; of one that uses another, both texts."""
-    found = {}
-    for path in sorted((ROOT / "rules").glob("*.smk")):
-        for match in RULE.finditer(path.read_text()):
-            base = re.match(r"use rule (\w+)", match[0])
-            found[match[1]] = match[0] + (found[base[1]] if base else "")
-    return found
+    """The text of every rule, by its name. One that uses another has its own `cache:` and `localrule:` or none."""
+    files = sorted((ROOT / "rules").glob("*.smk"))
+    return {match[1]: match[0] for path in files for match in RULE.finditer(path.read_text())}
 
 
 def test_every_rule_that_can_be_cached_is_named_for_slurm():

@@ -1,5 +1,6 @@
 """The packed cohort as training reads it: one array of images and the table that says what each row is."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,8 +67,9 @@ def read_pack(images: str | Path, index: str | Path) -> Pack:
     try:
         array = np.load(images, mmap_mode="r")
     except ValueError as error:
-        place = Path(images).resolve()
-        raise CounterwarpError(f"{place} is no whole array ({error}): delete it and run again") from error
+        # A result from a shared cache is a link into it.
+        files = " and ".join(dict.fromkeys([str(images), os.path.realpath(images)]))
+        raise CounterwarpError(f"{images} is no whole array ({error}): delete {files}, run again") from error
     if len(array) != len(table):
         raise CounterwarpError(f"{images} has {len(array)} images but {index} has {len(table)} rows: pack again")
     unknown = set(table["group"]) - set(GROUPS)

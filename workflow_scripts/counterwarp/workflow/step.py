@@ -13,7 +13,6 @@ import re
 import resource
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -116,9 +115,11 @@ def _write_atomically(snakemake, work: Callable) -> None:
 
     A named output is a path or a list of paths; `work` sees the same shape.
     """
-    folder = os.path.dirname(os.path.abspath(snakemake.output[0]))
-    os.makedirs(folder, exist_ok=True)
-    scratch = tempfile.mkdtemp(prefix=".unfinished-", dir=folder)
+    folder, name = os.path.split(os.path.abspath(snakemake.output[0]))
+    scratch = os.path.join(folder, f".unfinished-{name}")
+    # A try that was killed could not tidy up.
+    shutil.rmtree(scratch, ignore_errors=True)
+    os.makedirs(scratch)
     final = {}
 
     def unfinished(path: str) -> str:
