@@ -23,8 +23,10 @@ class Workflow:
         self.code = folder / "code"
         self.folder = folder / "run"
         self.results = self.folder / "results/tiny"
+        self.temporary = folder / "temporary"
         self.code.mkdir(parents=True)
         self.folder.mkdir()
+        self.temporary.mkdir()
         for name in CODE:
             source = ROOT / name
             if source.is_dir():
@@ -41,7 +43,8 @@ class Workflow:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+            env=os.environ
+            | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "TMPDIR": str(self.temporary)},
         )
         self.returncode = done.returncode
         if check and done.returncode:

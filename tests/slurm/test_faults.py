@@ -6,6 +6,7 @@ Each job here is one training of the classifier of a small 2-D benchmark, on a c
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -132,6 +133,7 @@ def test_a_job_over_its_time_is_tried_again_with_more(jobs_harmed, clone):
 def test_a_job_over_its_memory_is_tried_again_with_more(jobs_harmed, clone):
     first, second = jobs_harmed[HUNGRY]
     assert first["JobState"] != "COMPLETED" and second["JobState"] == "COMPLETED"
+    assert "exceeded memory limit" in Path(first["StdOut"]).read_text()
     assert (first["MinMemoryNode"], second["MinMemoryNode"]) == ("1000M", "2000M")
     clone.check(HUNGRY)
 

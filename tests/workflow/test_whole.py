@@ -62,6 +62,7 @@ def test_every_stage_is_a_target(finished):
 
 def test_nothing_unfinished_is_left(finished):
     assert [path for path in finished.results.rglob("*unfinished*")] == []
+    assert list(finished.temporary.iterdir()) == []
 
 
 def test_the_report_is_one_file_without_network(finished, tmp_path):
