@@ -31,8 +31,6 @@ TRUTH_KNOWN = config["cohort"]["source"] == "demo"
 IS_BENCHMARK = config["cohort"]["source"] in ("gaussians", "toy")
 
 SPACE = str(config["atlas"]).upper()
-# Networks ask a cluster for a GPU; on one machine nobody counts it.
-GPUS = 0 if config["device"] == "cpu" else 1
 
 
 pathvars:
@@ -88,7 +86,7 @@ def index_cohort():
         raise WorkflowError(f"Nothing was started. Correct this first:\n{error}")
     write_if_changed(scans, results / "scans.tsv")
     write_left_out(left_out, results / "left_out.tsv")
-    write_if_changed(scans.drop(columns="path"), results / "people.tsv")
+    write_if_changed(scans.drop(columns=["path", "mask"], errors="ignore"), results / "people.tsv")
     write_if_changed(scans[["scan", "subject", "group", "split", "baseline"]], results / "labels.tsv")
     return scans
 
@@ -106,18 +104,12 @@ def index_pairs():
 
 SCANS = index_cohort().set_index("scan", drop=False)
 PAIRS = index_pairs()
-EARLIER = dict(zip(PAIRS.later, PAIRS.earlier))
 # Scans whose maps are averaged.
 AVERAGED = {"baseline": True} | ({} if config["group"]["split"] == "all" else {"split": config["group"]["split"]})
 # Scans whose regions are measured.
 MEASURED = {} if config["roi"]["model"] == "mixed" else {"baseline": True}
 # The simulator whose images and maps are written for every scan.
 DERIVED = config["explain"]["derivatives"]
-
-
-def scaled(amount):
-    """A resource that grows with each try, so that a job that was killed for want of it gets more."""
-    return lambda wildcards, attempt: amount * attempt
 
 
 def every_scan(pattern, **wanted):
@@ -162,21 +154,6 @@ def cohort_files(wildcards):
 def exported(name):
     """A derivative of every scan, on the network's grid, by the simulator chosen for it."""
     return every_scan(f"<scan>_space-<space>_res-network_desc-{DERIVED}_{name}")
-
-
-def earlier(pattern):
-    """The same file of the scan with which a later one is compared."""
-
-    def path(wildcards):
-        scan = SCANS.loc[EARLIER[wildcards.scan]]
-        return workflow.pathvars.apply(pattern).format(scan=scan.scan, folder=scan.folder)
-
-    return path
-
-
-def every_later(pattern):
-    """The paths of the later scans of all pairs."""
-    return expand(workflow.pathvars.apply(pattern), zip, scan=PAIRS.later, folder=SCANS.folder[PAIRS.later])
 
 
 def averaged(method):

@@ -182,6 +182,8 @@ class Clone(Workflow):
                 stderr=subprocess.STDOUT,
                 env=os.environ | {"PATH": path},
                 start_new_session=True,
+                # Snakemake must hear of Ctrl-C also where the tests themselves run in the background.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
 
     def output(self) -> str:
