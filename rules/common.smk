@@ -23,7 +23,6 @@ from counterwarp.resources import (
     places,
 )
 from counterwarp.stats.formula import HEAD_SIZE, columns_of
-from counterwarp.stats.longitudinal import pair_scans
 from counterwarp.workflow.digest import digest
 
 TRUTH_KNOWN = config["cohort"]["source"] == "demo"
@@ -91,19 +90,7 @@ def index_cohort():
     return scans
 
 
-def index_pairs():
-    """The pairs of scans that show a change; none for a benchmark, or a cohort that was scanned once."""
-    wanted = config["longitudinal"]
-    if IS_BENCHMARK or not wanted:
-        return pd.DataFrame(columns=["subject", "split", "earlier", "later"])
-    try:
-        return pair_scans(SCANS, **wanted)
-    except ConfigError as error:
-        raise WorkflowError(f"Nothing was started. Correct this first:\n{error}")
-
-
 SCANS = index_cohort().set_index("scan", drop=False)
-PAIRS = index_pairs()
 # Scans whose maps are averaged.
 AVERAGED = {"baseline": True} | ({} if config["group"]["split"] == "all" else {"split": config["group"]["split"]})
 # Scans whose regions are measured.

@@ -1,20 +1,4 @@
 TABLES_OF_PAIRS = ["longitudinal", "longitudinal_order"] if len(PAIRS) else []
-EARLIER = dict(zip(PAIRS.later, PAIRS.earlier))
-
-
-def earlier(pattern):
-    """The same file of the scan with which a later one is compared."""
-
-    def path(wildcards):
-        scan = SCANS.loc[EARLIER[wildcards.scan]]
-        return workflow.pathvars.apply(pattern).format(scan=scan.scan, folder=scan.folder)
-
-    return path
-
-
-def every_later(pattern):
-    """The paths of the later scans of all pairs."""
-    return expand(workflow.pathvars.apply(pattern), zip, scan=PAIRS.later, folder=SCANS.folder[PAIRS.later])
 
 
 rule longitudinal:
