@@ -106,7 +106,7 @@ def test_fixed_and_moving_exchanged_miss_although_both_images_are_the_same(first
     second.write_ages("sub-01", 72, 70)
     jobs = missed(second, first)
     assert "observed_change" in rules(jobs)
-    assert not rules(jobs) & {"conform", "register", "syn", "pack", "train_classifier"}
+    assert not rules(jobs) & {"conform", "bias_correct", "strip", "register", "normalise"}
 
 
 def test_a_changed_module_misses_what_runs_it_and_what_follows(first, second):
