@@ -7,7 +7,6 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 
 include: "rules/common.smk"
-include: "rules/pairs.smk"
 include: "rules/cluster.smk"
 
 
@@ -15,6 +14,7 @@ include: "rules/cluster.smk"
 STAGES = {
     "gaussians": ["benchmark", "train", "explain", "benchmark_report"],
     "toy": ["benchmark", "train", "explain", "toy_report"],
+    "films": ["films", "train", "explain", "longitudinal", "films_report"],
 }.get(
     config["cohort"]["source"],
     [

@@ -13,6 +13,7 @@ from counterwarp.config import check_config, check_together
 from counterwarp.errors import ConfigError
 from counterwarp.explain import methods
 from counterwarp.imaging.engines import check_engines
+from counterwarp.imaging.films import FilmGrid
 from counterwarp.resources import (
     RESOURCES,
     check_head,
@@ -23,11 +24,15 @@ from counterwarp.resources import (
     places,
 )
 from counterwarp.stats.formula import HEAD_SIZE, columns_of
+from counterwarp.stats.longitudinal import pair_scans
 from counterwarp.workflow.digest import digest
 
 TRUTH_KNOWN = config["cohort"]["source"] == "demo"
 # A benchmark draws its images anew for every seed; a cohort is one and the same for all.
 IS_BENCHMARK = config["cohort"]["source"] in ("gaussians", "toy")
+
+# What the images of subjects are.
+OF_SUBJECTS = "films" if config["cohort"]["source"] == "films" else "scans"
 
 SPACE = str(config["atlas"]).upper()
 
@@ -42,6 +47,7 @@ pathvars:
     space=SPACE,
     truth="<results>/cohort/bids/derivatives/truth/{folder}/anat/{scan}",
     scan="<results>/derivatives/{folder}/anat/{scan}",
+    film="<results>/films/{folder}/{scan}",
     work="<results>/intermediate/{folder}/{scan}",
     scanlog="<results>/logs/{folder}/{scan}",
 
@@ -53,50 +59,7 @@ wildcard_constraints:
     seed="[0-9]+(-shuffled)?",
 
 
-def own_folder():
-    """The user's own copy of the atlas; empty where there is none."""
-    return config["resources"].get(config["atlas"], "")
-
-
-def index_cohort():
-    """The table of scans: made by the main process, read by its jobs."""
-    results = Path(workflow.pathvars.apply("<results>/cohort"))
-    if not workflow.is_main_process:
-        return NO_SCANS if IS_BENCHMARK else read(results / "scans.tsv")
-    try:
-        check_config(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
-        check_shared_cache()
-        if IS_BENCHMARK:
-            return NO_SCANS
-        check_together(
-            lambda: check_resource(config["atlas"], own_folder()),
-            lambda: check_head(config["preprocess"]["strip"], config["resources"]),
-            lambda: check_engines(config["preprocess"]),
-        )
-        left_out, covariates = [], columns_of(config["roi"]["formula"])
-        in_table = [name for name in covariates if name != HEAD_SIZE]
-        scans = index(config["cohort"], str(results / "bids"), in_table, lambda *why: left_out.append(why))
-        if config["preprocess"]["strip"]["engine"] == "mask":
-            scans = with_masks(scans, config["preprocess"]["strip"]["masks"], config["cohort"])
-        if config["qc"]["listed"]:
-            read_listed(config["qc"]["listed"], scans["scan"])
-        check_averaged(scans, config["group"]["split"], in_table)
-    except ConfigError as error:
-        raise WorkflowError(f"Nothing was started. Correct this first:\n{error}")
-    write_if_changed(scans, results / "scans.tsv")
-    write_left_out(left_out, results / "left_out.tsv")
-    write_if_changed(scans.drop(columns=["path", "mask"], errors="ignore"), results / "people.tsv")
-    write_if_changed(scans[["scan", "subject", "group", "split", "baseline"]], results / "labels.tsv")
-    return scans
-
-
-SCANS = index_cohort().set_index("scan", drop=False)
-# Scans whose maps are averaged.
-AVERAGED = {"baseline": True} | ({} if config["group"]["split"] == "all" else {"split": config["group"]["split"]})
-# Scans whose regions are measured.
-MEASURED = {} if config["roi"]["model"] == "mixed" else {"baseline": True}
-# The simulator whose images and maps are written for every scan.
-DERIVED = config["explain"]["derivatives"]
+include: "index.smk"
 
 
 def every_scan(pattern, **wanted):
@@ -140,7 +103,22 @@ def cohort_files(wildcards):
 
 def exported(name):
     """A derivative of every scan, on the network's grid, by the simulator chosen for it."""
-    return every_scan(f"<scan>_space-<space>_res-network_desc-{DERIVED}_{name}")
+    return every_scan(f"<scan>_space-<space>_res-network_desc-{DERIVED}_{name}") if OF_SUBJECTS == "scans" else []
+
+
+def earlier(pattern):
+    """The same file of the scan with which a later one is compared."""
+
+    def path(wildcards):
+        scan = SCANS.loc[EARLIER[wildcards.scan]]
+        return workflow.pathvars.apply(pattern).format(scan=scan.scan, folder=scan.folder)
+
+    return path
+
+
+def every_later(pattern):
+    """The paths of the later scans of all pairs."""
+    return expand(workflow.pathvars.apply(pattern), zip, scan=PAIRS.later, folder=SCANS.folder[PAIRS.later])
 
 
 def averaged(method):
@@ -168,6 +146,11 @@ def compared(method):
 def observed_changes():
     """What pairs of scans show of validation subjects, for generators to be chosen by."""
     return "<results>/longitudinal/pairs.npz" if (PAIRS["split"] == "validation").any() else []
+
+
+def frames():
+    """Images larger than the network's, for random crops in training; films have some."""
+    return "<pack>/frames.npy" if OF_SUBJECTS == "films" else []
 
 
 def true_changes():

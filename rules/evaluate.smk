@@ -1,4 +1,5 @@
 include: "classifier.smk"
+include: "failures.smk"
 
 
 EXPLAINED = expand("{method}/seed-{seed}", method=config["explain"]["methods"], seed=config["seeds"])
@@ -47,28 +48,6 @@ rule methods_table:
         simulations=SIMULATED,
     script:
         "../workflow_scripts/methods_table.py"
-
-
-rule failures_table:
-    input:
-        last=[
-            *every_scan("<scan>_space-<space>_res-network_desc-normalised_T1w.nii.gz"),
-            *every_scan("<work>_qc.json"),
-            *every_scan("<scan>_from-<space>_to-affine_mode-image_xfm.nii.gz", **MEASURED),
-            *every_scan("<scan>_space-<space>_label-GM_probseg.nii.gz", **MEASURED),
-        ],
-    output:
-        failures="<results>/tables/failures.tsv",
-    log:
-        "<logs>/failures_table.log",
-    cache: True
-    localrule: True
-    conda:
-        "../envs/evaluate.yaml"
-    params:
-        code=digest("failures_table"),
-    script:
-        "../workflow_scripts/failures_table.py"
 
 
 rule qc_table:

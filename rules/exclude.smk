@@ -1,7 +1,8 @@
 rule exclusions:
     input:
         left_out="<results>/cohort/left_out.tsv",
-        numbers=every_scan("<work>_qc.json"),
+        # Quality control is of heads.
+        numbers=every_scan("<work>_qc.json") if OF_SUBJECTS == "scans" else [],
         listed=config["qc"]["listed"] or [],
     output:
         table="<results>/tables/exclusions.tsv",
@@ -13,7 +14,7 @@ rule exclusions:
         "../envs/pack.yaml"
     params:
         code=digest("exclusions"),
-        scans=every_scan("{scan}"),
+        scans=every_scan("{scan}") if OF_SUBJECTS == "scans" else [],
         exclude=config["qc"]["exclude"],
     script:
         "../workflow_scripts/exclusions.py"

@@ -1,3 +1,6 @@
+include: f"observed_{OF_SUBJECTS}.smk"
+
+
 TABLES_OF_PAIRS = ["longitudinal", "longitudinal_order"] if len(PAIRS) else []
 
 
@@ -7,43 +10,10 @@ rule longitudinal:
     localrule: True
 
 
-rule observed_change:
-    input:
-        earlier=earlier("<scan>_space-<space>_desc-preproc_T1w.nii.gz"),
-        earlier_mask=earlier("<scan>_space-<space>_desc-brain_mask.nii.gz"),
-        earlier_transform=earlier("<scan>_from-T1w_to-<space>_mode-image_xfm.json"),
-        later="<scan>_space-<space>_desc-preproc_T1w.nii.gz",
-        later_mask="<scan>_space-<space>_desc-brain_mask.nii.gz",
-        later_transform="<scan>_from-T1w_to-<space>_mode-image_xfm.json",
-        template_mask="<template>/brain_mask.nii.gz",
-    output:
-        change="<scan>_space-<space>_res-network_desc-observed_change.nii.gz",
-        mask="<scan>_space-<space>_res-network_desc-observed_mask.nii.gz",
-        sidecar="<scan>_space-<space>_res-network_desc-observed_change.json",
-    log:
-        "<scanlog>_observed_change.log",
-    cache: True
-    group:
-        "pair"
-    conda:
-        "../envs/preprocess.yaml"
-    resources:
-        runtime=scaled(4),
-    params:
-        code=digest("observed_change"),
-        roles="fixed: {scan}, moving: earlier",
-        network_shape=config["preprocess"]["network_shape"],
-        network_voxel_mm=config["preprocess"]["network_voxel_mm"],
-        seed=config["preprocess"]["seed"],
-        space=SPACE,
-    script:
-        "../workflow_scripts/observed_change.py"
-
-
 rule pack_changes:
     input:
-        changes=every_later("<scan>_space-<space>_res-network_desc-observed_change.nii.gz"),
-        masks=every_later("<scan>_space-<space>_res-network_desc-observed_mask.nii.gz"),
+        changes=every_later(rules.observed_change.output.change),
+        masks=every_later(rules.observed_change.output.mask),
         index="<pack>/index.tsv",
     output:
         pairs="<results>/longitudinal/pairs.npz",

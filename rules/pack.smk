@@ -22,6 +22,7 @@ rule pack:
         scans=every_scan("{scan}"),
         network_shape=config["preprocess"]["network_shape"],
         network_voxel_mm=config["preprocess"]["network_voxel_mm"],
+        network_cut_mm=config["preprocess"]["network_cut_mm"],
     script:
         "../workflow_scripts/pack.py"
 

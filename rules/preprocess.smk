@@ -131,6 +131,8 @@ rule normalise:
         space=SPACE,
         network_shape=config["preprocess"]["network_shape"],
         network_voxel_mm=config["preprocess"]["network_voxel_mm"],
+        network_cut_mm=config["preprocess"]["network_cut_mm"],
+        intensity=config["preprocess"]["intensity"],
     script:
         "../workflow_scripts/normalise.py"
 

@@ -1,5 +1,5 @@
 include: "pages.smk"
-include: "training.smk"
+include: "removal.smk"
 
 
 rule cohort_figure:
@@ -147,7 +147,7 @@ BEFORE_COST = [
     rules.group_viewer.output.page,
     rules.voxelwise_figure.output.png,
     rules.regions_figure.output.png,
-    *([rules.training_figure.output.png] if GENERATORS else []),
+    *([rules.training_figure.output.png, rules.removal_figure.output.png] if GENERATORS else []),
     *([rules.longitudinal_figure.output.png] if len(PAIRS) else []),
     *expand("<results>/report/{table}.html", table=TABLES + TABLES_OF_PAIRS),
 ]

@@ -84,8 +84,10 @@ rule train_generator:
     input:
         images="<pack>/images.npy",
         index="<pack>/index.tsv",
+        frames=frames(),
         truth=true_changes(),
         pairs=observed_changes(),
+        critic_weights=config["adversarial"]["critic_weights"] or [],
     output:
         weights="<results>/generator/{method}/seed-{seed}/weights.safetensors",
         architecture="<results>/generator/{method}/seed-{seed}/architecture.json",
@@ -103,7 +105,8 @@ rule train_generator:
     params:
         code=digest("train_generator"),
         method="{method}",
-        settings=config["adversarial"],
+        roles="frames, truth, pairs, critic_weights",
+        settings={key: value for key, value in config["adversarial"].items() if key != "critic_weights"},
         seed=lambda wildcards: int(wildcards.seed),
         device=config["device"],
         threads=config["threads"],

@@ -1,4 +1,6 @@
 GENERATORS = [method for method in config["explain"]["methods"] if method in methods("generator")]
+# Where the one that warps moves the intensities to.
+MOVED = [f"<results>/explain/defigan/seed-{config['seeds'][0]}/displacement.npy"] if "defigan" in GENERATORS else []
 
 
 rule training_figure:

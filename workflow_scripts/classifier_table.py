@@ -1,4 +1,4 @@
-"""Score the classifier of every seed on every split, one scan a subject, with intervals."""
+"""Score the classifier of every seed on every split, a subject's first scan in a group, with intervals."""
 
 import pandas as pd
 from counterwarp.stats.intervals import score_splits
@@ -10,7 +10,8 @@ def score(inputs, outputs):
     for seed, path, index in zip(snakemake.params.seeds, inputs.logits, inputs.index, strict=True):
         scans = pd.read_csv(index, sep="\t", dtype={"subject": str})
         logits = pd.read_csv(path, sep="\t").assign(seed=seed)
-        seeds.append(logits.merge(scans[scans["baseline"]].drop(columns="row"), on="scan"))
+        firsts = scans.drop_duplicates(["subject", "group"])
+        seeds.append(logits.merge(firsts.drop(columns="row"), on="scan"))
     first = pd.concat(seeds)
     first[["seed", "scan", "group", "split", "logit"]].to_csv(outputs.logits, sep="\t", index=False)
     score_splits(first).to_csv(outputs.scores, sep="\t", index=False)

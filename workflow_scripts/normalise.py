@@ -13,6 +13,8 @@ scan_step(
         outputs.sidecar,
         snakemake.params.network_shape,
         snakemake.params.network_voxel_mm,
+        snakemake.params.network_cut_mm,
+        snakemake.params.intensity,
         snakemake.params.space,
     ),
 )

@@ -11,6 +11,8 @@ scan_step(
         inputs.template_mask,
         snakemake.params.network_shape,
         snakemake.params.network_voxel_mm,
+        snakemake.params.network_cut_mm,
+        snakemake.params.intensity,
         outputs.change,
         outputs.mask,
         outputs.sidecar,

@@ -15,6 +15,7 @@ def write(inputs, outputs):
         inputs.template_mask,
         snakemake.params.network_shape,
         snakemake.params.network_voxel_mm,
+        snakemake.params.network_cut_mm,
         outputs.images,
         outputs.index,
         outputs.mask,

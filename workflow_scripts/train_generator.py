@@ -15,8 +15,9 @@ RESUME = Path(snakemake.output.weights).with_name("resume.pt")
 def train(inputs, outputs):
     params, method = snakemake.params, snakemake.wildcards.method
     device = prepare(params.device, params.threads, params.seed)
-    pack = read_pack(inputs.images, inputs.index)
-    of_method = {name: params.settings[name][method] for name in ("output_scale", "regulariser_weight")}
+    pack = read_pack(inputs.images, inputs.index, inputs.frames or None)
+    of_method = {name: params.settings[name][method] for name in ("output_scale", "regulariser_weight", "stages")}
+    of_method["critic_weights"] = inputs.critic_weights or None
     origin = {"code": params.code, "seed": params.seed, "threads": params.threads}
     pairs = true_pairs(pack, inputs.truth) if inputs.truth else observed_pairs(inputs.pairs) if inputs.pairs else None
     network, history = train_generator(pack, params.settings | of_method, device, RESUME, origin, method, pairs)

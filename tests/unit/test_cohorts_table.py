@@ -1,9 +1,11 @@
 """The table of scans: splits, ids, and every fault said at once."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from counterwarp.cohorts import sources, table
 from counterwarp.errors import ConfigError
+from counterwarp.stats.longitudinal import pair_scans
 
 
 def people(n=8, **columns):
@@ -37,6 +39,112 @@ def test_split_is_by_subject_stratified_and_repeatable():
     }
     pd.testing.assert_frame_equal(done, table.finish(scans, 0.25, 0.25, seed=3))
     assert not done.split.equals(table.finish(scans, 0.25, 0.25, seed=4).split)
+
+
+def test_subjects_scanned_again_are_spread_over_the_splits():
+    first = people(40)
+    again = first[::4].assign(session="02")
+    done = table.finish(pd.concat([first, again]), 0.2, 0.3, seed=5)
+    # Ten of the twenty patients are scanned again; of twenty subjects 6 are for test and 4 for validation.
+    assert done[~done.baseline].split.value_counts().to_dict() == {"train": 5, "test": 3, "validation": 2}
+    # Those of a cohort that was scanned once are drawn as if nobody had been asked.
+    once = table.finish(first, 0.2, 0.3, seed=5)
+    rng = np.random.default_rng(5)
+    for group in table.GROUPS:
+        drawn = rng.permutation(once.subject[once.group == group].to_numpy())
+        assert set(once.subject[(once.group == group) & (once.split == "test")]) == set(drawn[:6])
+
+
+def test_who_falls_ill_between_two_scans_is_in_both_groups():
+    """The paper's films: single ones for training, subjects who fall ill for validation and test."""
+    singles = people(4).assign(split="train")
+    pairs = people(2).assign(subject=["103", "104"], path=["a.png", "b.png"], group="control")
+    pairs["split"] = ["validation", "test"]
+    later = pairs.assign(session="2", group="patient")
+    done = table.finish(pd.concat([singles, pairs, later]), 0.25, 0.25, 0)
+    assert done.groupby("group").split.nunique().to_dict() == {"control": 3, "patient": 3}
+    assert any("test: 0 of 3 patient subjects" in line for line in problems(pd.concat([singles, pairs, later[:1]])))
+
+
+def film_table(folder, **changed):
+    """Settings of a cohort of twelve subjects, one of whom falls ill; `changed`: column -> row -> value."""
+    (folder / "film.png").write_bytes(b"x")
+    rows = [
+        {"subject": f"{i:02d}", "path": "film.png", "date": "2015-01-31", "label": str(i % 2), "view": "PA"}
+        for i in range(12)
+    ]
+    rows.append(rows[0] | {"date": "2016-02-29", "label": "1"})
+    for column, values in changed.items():
+        for row, value in values.items():
+            rows[row] = rows[row] | {column: value}
+    pd.DataFrame(rows).to_csv(folder / "films.tsv", sep="\t", index=False)
+    return cohort(
+        folder / "films.tsv",
+        "films",
+        columns={"group": "label", "age": "age", "sex": "sex"},
+        labels={"0": "control", "1": "patient"},
+    )
+
+
+def test_films_need_neither_age_nor_sex_and_their_dates_are_their_sessions(tmp_path):
+    left_out = []
+    settings = film_table(tmp_path, view={3: "lateral", 4: "pa"})
+    found = sources.index(settings, "", leave_out=lambda *why: left_out.append(why))
+    assert len(found) == 12 and "sub-03_ses-20150131" not in set(found.scan)
+    assert left_out == [("sub-03_ses-20150131", "its view is lateral, not PA")]
+    first, second = found[found.subject == "00"].itertuples()
+    assert (first.session, first.baseline, first.group) == ("20150131", True, "control")
+    assert (second.session, second.baseline, second.group) == ("20160229", False, "patient")
+    pairs = pair_scans(found, order="date", needed=True)
+    assert pairs[["earlier", "later"]].to_numpy().tolist() == [["sub-00_ses-20150131", "sub-00_ses-20160229"]]
+    written = tmp_path / "scans.tsv"
+    table.write_if_changed(found, written)
+    assert table.read(written).scan.to_list() == found.scan.to_list()
+
+
+def test_every_fault_of_a_table_of_films_is_said_at_once(tmp_path):
+    faults = {"date": {1: "31.1.2015"}, "view": {2: ""}, "path": {5: "none.png"}}
+    with pytest.raises(ConfigError) as caught:
+        sources.index(film_table(tmp_path, **faults), "")
+    text = "\n".join(caught.value.problems)
+    assert "row 2: date '31.1.2015' is not of the form" in text and "row 3: no view" in text
+    assert "row 6: no file" in text
+    with pytest.raises(ConfigError, match="no film has the view PA"):
+        sources.index(film_table(tmp_path, view=dict.fromkeys(range(13), "LL")), "")
+    with pytest.raises(ConfigError, match="no patient among 12 subjects"):
+        sources.index(film_table(tmp_path, label=dict.fromkeys(range(13), "0")), "")
+    with pytest.raises(ConfigError, match="sub-00_ses-20150131: listed 2 times"):
+        sources.index(film_table(tmp_path, date={12: "2015-01-31"}), "")
+    with pytest.raises(ConfigError, match="sub-00: in test and train; keep a subject in one split"):
+        splits = dict(enumerate(["train"] * 6 + ["validation"] * 3 + ["test"] * 4))
+        sources.index(film_table(tmp_path, split=splits), "")
+
+
+def test_films_without_a_pair_or_with_one_in_reverse_order_are_refused(tmp_path):
+    found = sources.index(film_table(tmp_path, label={12: "0"}), "")
+    with pytest.raises(ConfigError, match="no control scan is followed by a patient scan of the same subject: add"):
+        pair_scans(found, order="date", needed=True)
+    found = sources.index(film_table(tmp_path, date={12: "2014-01-01"}), "")
+    with pytest.raises(ConfigError, match=r"date 2014-01-01 as patient, but .* has date 2015-01-31 as control"):
+        pair_scans(found, order="date", needed=True)
+
+
+def test_the_papers_films_are_indexed(tmp_path):
+    """Bigolin Lanfredi et al. 2020: 3189 films for training, 206 pairs of 176 subjects and 547 of 354."""
+    rows = [(str(i), "train", int(i >= 2226), 0) for i in range(2226 + 963)]
+    for split, subjects, pairs in (("validation", 176, 206), ("test", 354, 547)):
+        for i in range(subjects):
+            later = pairs // subjects + (i < pairs % subjects)
+            rows += [(f"{split}{i}", split, min(visit, 1), visit) for visit in range(1 + later)]
+    films = pd.DataFrame(rows, columns=["subject", "split", "label", "visit"])
+    films = films.assign(date="201" + films["visit"].astype(str) + "-06-01", path="film.png", view="PA")
+    settings = film_table(tmp_path)
+    films.drop(columns="visit").to_csv(tmp_path / "films.tsv", sep="\t", index=False)
+    found = sources.index(settings, "")
+    assert found.groupby(["split", "group"]).size()["train"].to_dict() == {"control": 2226, "patient": 963}
+    pairs = pair_scans(found, order="date", needed=True)
+    assert pairs.groupby("split").size().to_dict() == {"test": 547, "validation": 206}
+    assert pairs.groupby("split")["subject"].nunique().to_dict() == {"test": 354, "validation": 176}
 
 
 def test_scan_and_folder_follow_bids_and_the_first_session_is_baseline():

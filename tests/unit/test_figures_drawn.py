@@ -1,16 +1,19 @@
 """Figures: what they say, and that the same data give the same bytes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from counterwarp.explain import OF_INTENSITY, methods
+from counterwarp.figures.adversarial import Moved, ScanChange, draw_displacement, in_plane, scan_figure
 from counterwarp.figures.anatomy import Volume, at, strongest
 from counterwarp.figures.classifier import classifier_figure, roc_curve
 from counterwarp.figures.cohort import cohort_figure, cohort_table
 from counterwarp.figures.group import UNITS, group_figure, nice
 from counterwarp.figures.logits import logits_figure
 from counterwarp.figures.regions import regions_figure
-from counterwarp.figures.style import p_text, percent, save
+from counterwarp.figures.style import figure, p_text, percent, save
 from counterwarp.figures.subjects import Arrays, choose, subject_figures
 from counterwarp.stats.intervals import score_splits
 
@@ -24,9 +27,8 @@ def texts(figure) -> str:
 
 def colour_ranges(figure) -> set:
     images = [image for axes in figure.axes for image in axes.images]
-    return {
-        (image.cmap.name, *image.get_clim()) for image in images if image.cmap.name in ("RdBu_r", "PuOr_r", "viridis")
-    }
+    coloured = ("RdBu_r", "PuOr_r", "PiYG_r", "viridis")
+    return {(image.cmap.name, *image.get_clim()) for image in images if image.cmap.name in coloured}
 
 
 def test_percent_is_of_volume():
@@ -209,3 +211,50 @@ def test_what_is_significant_is_outlined_in_its_row_only(brain):
     drawn = group_figure(maps, None, rng.random(SHAPE), mask, AFFINE, regions={"cycle": region, "tbm": region & False})
     outlined = [any(isinstance(part, QuadContourSet) for part in axes.collections) for axes in drawn.axes[:12]]
     assert outlined == [True] * 6 + [False] * 6
+
+
+def disease_of_a_scan():
+    """A scan in which one place goes 2 voxels to the right: pulled back, the displacement there is -2 along x."""
+    rng = np.random.default_rng(2)
+    shape = (20, 24, 18)
+    away = np.stack(np.meshgrid(*[np.linspace(-1, 1, n) for n in shape], indexing="ij"))
+    mask = np.linalg.norm(away, axis=0) < 0.9
+    place = np.exp(-sum((axis - at) ** 2 for axis, at in zip(np.indices(shape), (12, 9, 6), strict=True)) / 8)
+    displacement = np.stack([-2 * place, np.zeros(shape), np.zeros(shape)])
+    changes = {"defigan": place, "vagan": -place}
+    affine = np.diag([2.0, 2, 2, 1])
+    return ScanChange("sub-1", mask * (1 + 0.2 * rng.random(shape)), mask, changes, displacement, affine)
+
+
+def test_a_scan_is_shown_in_three_planes_with_both_methods_and_arrows_in_mm(tmp_path):
+    drawn = scan_figure(disease_of_a_scan())
+    save(drawn, tmp_path / "scan.png", tmp_path / "scan.pdf")
+    said = texts(drawn)
+    for name in ("sagittal, x = 24 mm", "coronal, y = 18 mm", "axial, z = 12 mm", "DeFI-GAN", "VA-GAN"):
+        assert name in said
+    assert "crop:\narrows 5 times as long, one every 1" in said and "(mm), 0 to 4" in said and "green: darker" in said
+    ranges = [found for found in colour_ranges(drawn) if found[0] == "PiYG_r"]
+    assert ranges and all(low == -high for _, low, high in ranges)
+    without = replace(disease_of_a_scan(), changes={"vagan": np.ones((20, 24, 18))}, displacement=None)
+    assert "arrows" not in texts(scan_figure(without))
+
+
+def test_the_displacement_in_a_plane_points_down_and_to_the_right():
+    field = np.zeros((3, 4, 5, 6))
+    field[:, 1, 2, 3] = 7, 8, 9
+    # Rows run from the top: z = 3 of 0 to 5 is row 2, y = 2 of 0 to 4 is row 2.
+    np.testing.assert_array_equal(in_plane(field, 0, (1, 2, 3))[:, 2, 2], [-9, 8])
+    np.testing.assert_array_equal(in_plane(field, 1, (1, 2, 3))[:, 2, 1], [-9, 7])
+    np.testing.assert_array_equal(in_plane(field, 2, (1, 2, 3))[:, 2, 1], [-8, 7])
+
+
+def test_longer_arrows_keep_their_middle():
+    displacement = np.zeros((2, 8, 8))
+    displacement[:, 1, 1] = 2, 0
+    part = figure(4, 4)
+    draw_displacement(part, [Moved("", np.eye(8), displacement)], spacing=2, longer=5, pixel=2.0, unit="mm")
+    arrows = part.axes[0].collections[0]
+    first = next(zip(arrows.X, arrows.Y, arrows.U, arrows.V, arrows.get_array(), strict=True))
+    # From row 3 to row 1 true to scale, whose middle is row 2; five times as long from row 7 to row -3.
+    # Two pixels are 4 mm.
+    np.testing.assert_allclose(first, [1, 7, 0, -10, 4])

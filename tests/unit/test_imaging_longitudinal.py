@@ -75,7 +75,7 @@ def test_what_only_moved_is_no_change_and_what_changed_is_one_with_its_sign(scan
     at = {name: str(folder / name) for name in ("change.nii.gz", "mask.nii.gz", "change.json")}
     template_mask = str(folder / "later_mask.nii.gz")
     pair = [scan_of(folder, name) for name in ("earlier", "later")]
-    observed_change(*pair, template_mask, SHAPE, EDGE, *at.values(), seed=1, space="MNI152")
+    observed_change(*pair, template_mask, SHAPE, EDGE, 0, "z_score", *at.values(), seed=1, space="MNI152")
     change, mask = (read_volume(at[name]).data for name in ("change.nii.gz", "mask.nii.gz"))
     inside = np.zeros(SHAPE, bool)
     inside[30:32, 26:28, 22:24] = True

@@ -32,7 +32,7 @@ def files(tmp_path) -> dict[str, str]:
 
 def run(tmp_path, images) -> None:
     outputs = [str(tmp_path / name) for name in ("images.npy", "index.tsv", "mask.npy", "affine.json")]
-    pack(LABELS, images, str(tmp_path / "mask.nii.gz"), SHAPE, 4.0, *outputs)
+    pack(LABELS, images, str(tmp_path / "mask.nii.gz"), SHAPE, 4.0, 0, *outputs)
 
 
 def test_rows_follow_the_labels_and_failed_scans_are_left_out(tmp_path):

@@ -2,9 +2,11 @@
 
 import pytest
 import torch
+from counterwarp.errors import CounterwarpError
 from counterwarp.networks import files
-from counterwarp.networks.critic import Critic
+from counterwarp.networks.critic import Critic, build_critic
 from counterwarp.networks.generator import Generator, remove
+from safetensors.torch import save_file
 
 GRIDS = [(17, 20), (12, 10, 9)]
 CRITIC = [[16], [32], [64, 64], [128, 128], [256, 256, 256]]
@@ -110,3 +112,67 @@ def test_both_come_back_from_their_files(tmp_path, network):
     again = files.load([Generator, Critic], *paths)
     images = torch.randn(2, 1, 8, 8)
     torch.testing.assert_close(again(images), network.eval()(images))
+
+
+def resnet18_shapes():
+    """Names and shapes of torchvision's resnet18, from He et al. 2016: two blocks of 64, 128, 256 and 512 features."""
+    shapes = {"conv1.weight": (64, 3, 7, 7), "fc.weight": (1000, 512), "fc.bias": (1000,)}
+
+    def norm(name, features):
+        return {f"{name}.{part}": (features,) for part in ("weight", "bias", "running_mean", "running_var")}
+
+    shapes |= norm("bn1", 64)
+    for level, features in enumerate((64, 128, 256, 512), start=1):
+        for block in (0, 1):
+            before = features // 2 if level > 1 and block == 0 else features
+            name = f"layer{level}.{block}"
+            shapes[f"{name}.conv1.weight"] = (features, before, 3, 3)
+            shapes[f"{name}.conv2.weight"] = (features, features, 3, 3)
+            shapes |= norm(f"{name}.bn1", features) | norm(f"{name}.bn2", features)
+            if before != features:
+                shapes[f"{name}.downsample.0.weight"] = (features, before, 1, 1)
+                shapes |= norm(f"{name}.downsample.1", features)
+    return shapes
+
+
+def imagenet_like(path, **changed):
+    """Weights with torchvision's names and shapes, drawn at random, but for those that are given."""
+    torch.manual_seed(3)
+    tensors = {name: 0.05 * torch.randn(shape) for name, shape in resnet18_shapes().items()}
+    tensors |= {name: tensor.abs() + 0.5 for name, tensor in tensors.items() if name.endswith("running_var")}
+    save_file(tensors | changed, path)
+    return tensors
+
+
+def test_the_critic_of_films_is_resnet18_and_takes_imagenet_weights(tmp_path):
+    given = imagenet_like(tmp_path / "resnet18.safetensors")
+    settings = {"critic_network": "resnet18", "critic_weights": tmp_path / "resnet18.safetensors"}
+    critic = build_critic((56, 56), settings)
+    # He et al. 2016 has 11.69 million, of which the thousand classes are half a million and two colours 6272.
+    assert parameters(critic) == 11_689_512 - 513_000 + 513 - 2 * 64 * 49
+    own = critic.network.state_dict()
+    for name in ("layer2.0.downsample.0.weight", "layer4.1.bn2.running_var"):
+        torch.testing.assert_close(own[name], given[name])
+    # A grey image is red, green and blue alike.
+    grey = torch.randn(2, 1, 56, 56)
+    colour = torch.conv2d(grey.expand(2, 3, 56, 56), given["conv1.weight"], stride=2, padding=3)
+    torch.testing.assert_close(critic.network.conv1(grey), colour, rtol=1e-4, atol=1e-4)
+
+
+def test_the_critic_of_films_says_when_it_starts_at_random_and_never_mixes_the_images_of_a_batch(caplog):
+    critic = build_critic((40, 40), {"critic_network": "resnet18", "critic_weights": None}).train()
+    assert "starts at random" in caplog.text
+    images = torch.randn(3, 1, 40, 40)
+    scores = critic(images)
+    assert scores.shape == (3,)
+    torch.testing.assert_close(critic(images[:1]), scores[:1], rtol=1e-4, atol=1e-4)
+
+
+def test_weights_of_another_network_are_refused(tmp_path):
+    settings = {"critic_network": "resnet18", "critic_weights": tmp_path / "given.safetensors"}
+    imagenet_like(settings["critic_weights"], **{"layer1.0.conv1.weight": torch.zeros(3)})
+    with pytest.raises(CounterwarpError, match=r"not the weights of ResNet-18.*layer1\.0\.conv1\.weight"):
+        build_critic((40, 40), settings)
+    settings["critic_weights"].write_bytes(b"a pickle")
+    with pytest.raises(CounterwarpError, match=r"no safetensors file.*adversarial\.critic_weights"):
+        build_critic((40, 40), settings)

@@ -31,6 +31,7 @@ from torch import nn
 
 SETTINGS = {
     "channels": [2, 3],
+    "critic_network": "plain",
     "critic_channels": [[2], [3]],
     "output_scale": 1.0,
     "fill": 0.0,

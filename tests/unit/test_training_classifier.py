@@ -6,7 +6,7 @@ import pytest
 import torch
 from counterwarp.errors import CounterwarpError
 from counterwarp.training.classifier import augment, logits, mix, train_classifier
-from counterwarp.training.pack import read_pack
+from counterwarp.training.pack import Pack, read_pack
 
 SETTINGS = {
     "channels": [4],
@@ -208,3 +208,20 @@ def test_validation_every_few_epochs_and_after_the_last(tmp_path):
         [each["train_loss"][:3].mean(), each["train_loss"][3:6].mean(), each["train_loss"][6]]
     )
     assert history["validation_loss"].tolist() == each["validation_loss"].iloc[[2, 5, 6]].tolist()
+
+
+def test_training_sees_random_crops_of_frames_and_everything_else_their_centres():
+    frames = np.arange(2 * 6 * 7, dtype=np.float16).reshape(2, 6, 7)
+    index = pd.DataFrame({"scan": ["a", "b"], "split": "train", "group": "control"})
+    pack = Pack(frames[:, 1:5, 2:5], index, frames)
+    torch.manual_seed(0)
+    crops = pack.crops([1] * 200)
+    assert crops.shape == (200, 1, 4, 3)
+    # Row 1's frame starts with 42; its crops start at any of 3 x 5 places, and each is a part of the frame.
+    assert {int(crop[0, 0, 0]) - 42 for crop in crops} == {7 * i + j for i in range(3) for j in range(5)}
+    assert all(
+        (crop[0] - crop[0, 0, 0]).tolist() == [[0, 1, 2], [7, 8, 9], [14, 15, 16], [21, 22, 23]] for crop in crops
+    )
+    torch.testing.assert_close(pack.tensor([1])[0, 0], torch.from_numpy(frames[1, 1:5, 2:5].astype(np.float32)))
+    without = Pack(frames, index)
+    torch.testing.assert_close(without.crops([0]), without.tensor([0]))

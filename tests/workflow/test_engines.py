@@ -16,6 +16,7 @@ from counterwarp.resources import RESOURCES
 from fsl_like import VERSION, write_programs
 
 SCAN = "results/tiny/derivatives/sub-001/ses-01/anat/sub-001_ses-01"
+TRUE_MASK = "derivatives/truth/sub-001/ses-01/anat/sub-001_ses-01_desc-brain_mask.nii.gz"
 HEAD = RESOURCES["MNI152NLin2009cAsym"]
 DEFIGAN = {
     "conform": "fsl",
@@ -33,7 +34,7 @@ def study(finished, tmp_path_factory) -> Workflow:
     return workflow
 
 
-def preprocessed(study, monkeypatch, target: str, preprocess: dict) -> str:
+def preprocessed(study, monkeypatch, target: str, preprocess: dict, *arguments, check=True) -> str:
     """What snakemake prints when it makes one file of the first scan."""
     monkeypatch.setenv("FSLDIR", str(study.programs))
     monkeypatch.setenv("PATH", str(study.programs / "bin"), prepend=os.pathsep)
@@ -41,7 +42,7 @@ def preprocessed(study, monkeypatch, target: str, preprocess: dict) -> str:
     monkeypatch.setenv("PYTHONPATH", f"{study.programs}{os.pathsep}{study.code / 'workflow_scripts'}")
     path = study.folder / "overlay.yaml"
     path.write_text(yaml.safe_dump({"cohort": {"source": "bids", "path": str(study.bids)}, "preprocess": preprocess}))
-    return study.run("--", f"{SCAN}_{target}", configfiles=[path])
+    return study.run(*arguments, "--", f"{SCAN}_{target}", configfiles=[path], check=check)
 
 
 def test_the_recipe_of_defigan_runs_to_the_networks_grid(study, monkeypatch):
@@ -79,18 +80,20 @@ def test_a_head_is_fetched_checked_and_finds_the_brain(study, monkeypatch, tmp_p
     assert dice(*masks(study)) > 0.9
 
 
-def test_masks_of_ones_own_are_taken_as_they_are(study, monkeypatch):
-    folder = study.bids / "derivatives/truth"
-    strip = {"engine": "mask", "masks": str(folder)}
-    text = preprocessed(study, monkeypatch, "desc-brain_mask.nii.gz", {"strip": strip})
-    # Another engine than before is reason enough.
-    assert re.search(r"^strip +1$", text, re.MULTILINE)
-    assert dice(*masks(study)) == 1
+def test_masks_of_ones_own_are_inputs_and_a_missing_one_stops_before_any_work(study, monkeypatch, tmp_path):
+    strip = {"engine": "mask", "masks": str(study.bids / "derivatives/truth")}
+    text = preprocessed(study, monkeypatch, "desc-brain_mask.nii.gz", {"strip": strip}, "--dry-run")
+    line = re.search(r"rule strip:\n *input: (.*)", text)[1]
+    assert f"{study.bids}/{TRUE_MASK}" in line and "head_mask" not in line
+    (tmp_path / "masks").mkdir()
+    strip["masks"] = str(tmp_path / "masks")
+    text = preprocessed(study, monkeypatch, "desc-brain_mask.nii.gz", {"strip": strip}, "--dry-run", check=False)
+    assert study.returncode != 0 and "Nothing was started" in text and "Traceback" not in text
+    assert all(f"sub-00{i}_ses-01: no mask {tmp_path}/masks/sub-00{i}/ses-01/anat/" in text for i in range(1, 9))
 
 
 def masks(study) -> list[np.ndarray]:
     """The mask that was found, and the true one on its grid."""
     found = read_volume(study.folder / f"{SCAN}_desc-brain_mask.nii.gz")
-    name = "derivatives/truth/sub-001/ses-01/anat/sub-001_ses-01_desc-brain_mask.nii.gz"
-    true = read_volume(study.bids / name)
+    true = read_volume(study.bids / TRUE_MASK)
     return [found.data > 0.5, resample(true.data, true.affine, found.shape, found.affine, order=0) > 0.5]

@@ -81,6 +81,27 @@ def test_a_study_of_empty_files_of_its_size_is_planned(tmp_path, study):
     assert (table.groupby("subject")["split"].nunique() == 1).all()
 
 
+def test_defigan_on_adni_is_planned_with_the_networks_of_the_paper(tmp_path):
+    rows = [
+        {"subject": f"sub-{i:04d}", "session_id": f"ses-{v}", "age": 70 + v, "sex": "FM"[i % 2], "diagnosis": label}
+        for i in range(24)
+        for v, label in enumerate(["MCI", "AD"] if i < 8 else ["MCI"] if i < 16 else ["AD"])
+    ]
+    for row in rows:
+        image = image_of(tmp_path / "data", row["subject"], row["session_id"])
+        image.parent.mkdir(parents=True)
+        image.touch()
+    write_tables(tmp_path / "data", pd.DataFrame(rows))
+    workflow = Workflow(tmp_path / "workflow")
+    text = run(workflow, "defigan_adni", tmp_path / "data", "--dry-run", "--quiet", "rules")
+    planned = dict(re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE))
+    assert planned["conform"] == "32" and planned["observed_change"] == "8" and planned["removal_figure"] == "1"
+    # Both methods and five seeds; no simulator.
+    assert planned["train_generator"] == "10" and "train_simulator" not in planned
+    table = pd.read_csv(workflow.folder / "results/defigan_adni/cohort/scans.tsv", sep="\t", dtype=str)
+    assert set(table["split"][table["subject"].duplicated()]) == {"train", "validation", "test"}
+
+
 def test_the_adni_study_runs_whole_on_a_tiny_cohort_in_its_layout(tmp_path, finished):
     source, folder = finished.results / "cohort/bids", tmp_path / "data"
     scans = pd.read_csv(finished.results / "cohort/scans.tsv", sep="\t", dtype=str)

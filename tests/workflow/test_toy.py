@@ -5,6 +5,7 @@ import pytest
 import yaml
 from conftest import Workflow
 
+STAGES = [{"generator_updates": 2, "critic_updates": 2}, {"generator_updates": 3, "critic_updates": 1}]
 SMALL = {
     "cohort": {"toy": {"grid": 32, "train": 12, "validation": 3, "test": 4}},
     "seeds": [1, 2],
@@ -13,7 +14,7 @@ SMALL = {
     "adversarial": {
         "channels": [4, 8],
         "critic_channels": [[4], [8]],
-        "stages": [{"generator_updates": 2, "critic_updates": 2}, {"generator_updates": 3, "critic_updates": 1}],
+        "stages": {"defigan": STAGES, "vagan": STAGES},
         "report_every": 2,
     },
     "explain": {"methods": ["defigan", "vagan", "cycle", "backprop"]},

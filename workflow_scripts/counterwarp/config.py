@@ -65,7 +65,7 @@ def contradictions(config: dict) -> list[str]:
             f"qc.listed: {quality['listed']!r} would not be read, because qc.exclude is {quality['exclude']}; set it "
             "to listed, or leave qc.listed empty"
         )
-    if cohort["source"] not in ("gaussians", "toy"):
+    if cohort["source"] not in ("gaussians", "toy", "films"):
         problems += _impossible_grid(config)
     return problems
 
@@ -76,11 +76,12 @@ def _impossible_grid(config: dict) -> list[str]:
     shape, voxel = settings["network_shape"], settings["network_voxel_mm"]
     needed = [extent + voxel for extent in BRAIN_MM[config["atlas"]]]
     problems = []
-    if any(n * voxel < extent for n, extent in zip(shape, needed, strict=True)):
+    allowed = [0, 0, settings["network_cut_mm"]]
+    if any(n * voxel + cut < extent for n, extent, cut in zip(shape, needed, allowed, strict=True)):
         cover, brain = (" x ".join(f"{mm:g}" for mm in sizes) for sizes in ([n * voxel for n in shape], needed))
         problems.append(
             f"preprocess.network_shape {shape} of {voxel:g} mm covers {cover} mm, but the template's brain needs "
-            f"{brain} mm: raise network_shape or network_voxel_mm"
+            f"{brain} mm: raise network_shape or network_voxel_mm, or let network_cut_mm of the brainstem go"
         )
     halved = {"simulator.channels": len(simulator["channels"]) - 1}
     if {"defigan", "vagan"} & set(config["explain"]["methods"]):

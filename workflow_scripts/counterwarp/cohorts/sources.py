@@ -1,10 +1,12 @@
-"""Where scans come from: the demo, a BIDS dataset, or a table of images."""
+"""Where scans come from: the demo, a BIDS dataset, a table of images or one of chest X-rays."""
 
+import datetime
 import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from counterwarp.cohorts import table
@@ -15,6 +17,8 @@ from counterwarp.errors import ConfigError
 
 LOG = logging.getLogger("counterwarp")
 SEXES = {"f": "F", "female": "F", "m": "M", "male": "M"}
+# The view of chest X-rays that is used.
+FRONTAL = "PA"
 COLUMNS = ("subject", "session", "path", "group", "age", "sex")
 # The table of a benchmark, whose images are drawn by the workflow.
 NO_SCANS = pd.DataFrame(columns=["scan", "folder", *COLUMNS, "split", "baseline"])
@@ -34,19 +38,20 @@ def index(
     Raises:
         ConfigError: with every problem found.
     """
-    make = {"demo": _demo, "bids": _bids, "table": _table}[cohort["source"]]
+    make = {"demo": _demo, "bids": _bids, "table": _table, "films": _films}[cohort["source"]]
     scans, problems = make(cohort, bids_folder, leave_out)
     if not len(scans):
         raise ConfigError(problems)
     if cohort["source"] != "demo":
         scans = _translate(scans, cohort["labels"], leave_out)
+    people = cohort["source"] != "films"
     problems += [
         f"roi.formula: no column {name!r} in the table of scans; it has {', '.join(scans.columns)}"
         for name in covariates
         if name not in scans
     ]
-    scans = _raise_with_rows(scans, problems)
-    return table.finish(scans, cohort["validation_share"], cohort["test_share"], cohort["seed"])
+    scans = _raise_with_rows(scans, problems, people)
+    return table.finish(scans, cohort["validation_share"], cohort["test_share"], cohort["seed"], people)
 
 
 def _demo(cohort: dict, bids_folder: str, _) -> tuple[pd.DataFrame, list[str]]:
@@ -62,6 +67,38 @@ def _table(cohort: dict, *_) -> tuple[pd.DataFrame, list[str]]:
     require(scans, ("subject", "path", "group", "age", "sex"), cohort["columns"], path)
     if "session" not in scans:
         scans["session"] = ""
+    return scans, _place(scans, path)
+
+
+def _films(cohort: dict, _, leave_out: LeaveOut) -> tuple[pd.DataFrame, list[str]]:
+    """Posteroanterior chest X-rays; the date of a film is its session."""
+    path = Path(cohort["path"])
+    films = rename(read_text_table(path), cohort["columns"])
+    require(films, ("subject", "path", "date", "view", "group"), cohort["columns"], path)
+    problems = _place(films, path)
+    for i, (date, view) in enumerate(zip(films["date"], films["view"], strict=True)):
+        if not _is_date(date):
+            problems.append(f"{path}: row {i + 1}: date {date!r} is not of the form 2015-03-27; correct it")
+        if not view:
+            problems.append(f"{path}: row {i + 1}: no view; write PA, or what it is")
+    films = films.assign(session=films["date"].str.replace("-", ""), age=np.nan, sex="")
+    frontal = films["view"].str.upper() == FRONTAL
+    for row in films[~frontal].itertuples():
+        leave_out(table.name_of(row, "_"), f"its view is {row.view}, not {FRONTAL}")
+    if len(films) and not frontal.any():
+        problems.append(f"{path}: no film has the view {FRONTAL}; DeFI-GAN was made for posteroanterior films")
+    return films[frontal].reset_index(drop=True), problems
+
+
+def _is_date(text: str) -> bool:
+    try:
+        return datetime.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
+
+
+def _place(scans: pd.DataFrame, path: Path) -> list[str]:
+    """Let the paths of a table start where we are; what is wrong with them."""
     problems = [] if len(scans) else [f"{path}: no row below the header; give each scan one"]
     for i, name in enumerate(scans.path):
         full = Path(os.path.realpath(path.parent / name))
@@ -70,7 +107,7 @@ def _table(cohort: dict, *_) -> tuple[pd.DataFrame, list[str]]:
         elif not full.is_file():
             problems.append(f"{path}: row {i + 1}: no file {full}; correct the path or remove the row")
         scans.loc[i, "path"] = str(path.parent / name)
-    return scans, problems
+    return problems
 
 
 def _bids(cohort: dict, _, leave_out: LeaveOut) -> tuple[pd.DataFrame, list[str]]:
@@ -95,11 +132,11 @@ def _translate(scans: pd.DataFrame, labels: dict[str, str], leave_out: LeaveOut)
     return scans.assign(group=scans["group"].map(labels), sex=sexes)
 
 
-def _raise_with_rows(scans: pd.DataFrame, problems: list[str]) -> pd.DataFrame:
+def _raise_with_rows(scans: pd.DataFrame, problems: list[str], people: bool = True) -> pd.DataFrame:
     """Problems of the files and of the rows are shown together."""
     if problems:
         try:
-            table.finish(scans, 0.2, 0.2, 0)
+            table.finish(scans, 0.2, 0.2, 0, people)
         except ConfigError as error:
             problems = problems + error.problems
         raise ConfigError(problems)

@@ -23,7 +23,9 @@ LONGEST_NAME = 150
 FEWEST_SUBJECTS = 1
 
 
-def finish(scans: pd.DataFrame, validation_share: float, test_share: float, seed: int) -> pd.DataFrame:
+def finish(
+    scans: pd.DataFrame, validation_share: float, test_share: float, seed: int, people: bool = True
+) -> pd.DataFrame:
     """Check a source's table and complete it.
 
     Args:
@@ -31,6 +33,7 @@ def finish(scans: pd.DataFrame, validation_share: float, test_share: float, seed
             column `split` is honoured.
         validation_share, test_share: of the subjects of each group.
         seed: of the split.
+        people: whether age and sex are needed, which the model of regional volumes does; else they may be empty.
 
     Returns:
         The table with scan (sub-X[_ses-Y]), folder (sub-X[/ses-Y]), baseline and split, sorted by scan.
@@ -41,10 +44,10 @@ def finish(scans: pd.DataFrame, validation_share: float, test_share: float, seed
     scans = scans.copy()
     scans["scan"] = [name_of(row, "_") for row in scans.itertuples()]
     scans["folder"] = [name_of(row, "/") for row in scans.itertuples()]
-    problems = _problems_of_rows(scans)
+    problems = _problems_of_rows(scans, people)
     if problems:
         raise ConfigError(problems)
-    scans["age"] = scans["age"].astype(float)
+    scans["age"] = pd.to_numeric(scans["age"])
     scans = scans.sort_values("scan", ignore_index=True)
     scans["baseline"] = _is_first(scans)
     if "split" not in scans:
@@ -61,7 +64,7 @@ def name_of(row, separator: str) -> str:
     return f"sub-{row.subject}" + (f"{separator}ses-{row.session}" if row.session else "")
 
 
-def _problems_of_rows(scans: pd.DataFrame) -> list[str]:
+def _problems_of_rows(scans: pd.DataFrame, people: bool) -> list[str]:
     problems = []
     for row in scans.itertuples():
         for name, value in (("subject", row.subject), ("session", row.session)):
@@ -75,7 +78,7 @@ def _problems_of_rows(scans: pd.DataFrame) -> list[str]:
             problems.append(f"{row.path}: no subject; give each scan its subject")
         if row.group not in GROUPS:
             problems.append(f"{row.scan}: group {row.group!r} is not one of {', '.join(GROUPS)}; correct the table")
-        problems += _problems_of_person(row)
+        problems += _problems_of_person(row) if people else []
         problems += _problems_of_id(row)
     for scan, rows in scans[scans["scan"].duplicated(keep=False)].groupby("scan"):
         problems.append(f"{scan}: listed {len(rows)} times ({', '.join(rows.path)}); keep one of them")
@@ -121,16 +124,27 @@ def _is_first(scans: pd.DataFrame) -> pd.Series:
 
 
 def _draw_split(scans: pd.DataFrame, validation_share: float, test_share: float, seed: int) -> list[str]:
-    """Shuffle the subjects of each group; the first go to test, the next to validation, the rest to train."""
+    """Shuffle the subjects of each group; the first go to test, the next to validation, the rest to train.
+
+    Subjects who were scanned again are spread evenly over that order, so that each split has its share of them.
+    """
     rng = np.random.default_rng(seed)
+    again = set(scans.subject[~scans.baseline])
     split = {}
     for _, members in scans[scans.baseline].groupby("group"):
-        subjects = rng.permutation(members.subject.to_numpy())
+        subjects = _spread(rng.permutation(members.subject.to_numpy()), again)
         n_test = round(test_share * len(subjects))
         n_validation = max(FEWEST_SUBJECTS, round(validation_share * len(subjects)))
         for i, subject in enumerate(subjects):
             split[subject] = "test" if i < n_test else "validation" if i < n_test + n_validation else "train"
     return [split[subject] for subject in scans.subject]
+
+
+def _spread(subjects: Sequence[str], chosen: set[str]) -> list[str]:
+    """The subjects with those of `chosen` at even distances, both kinds in the order in which they were."""
+    kinds = [[s for s in subjects if s in chosen], [s for s in subjects if s not in chosen]]
+    places = {subject: (i + 0.5) / len(kind) for kind in kinds for i, subject in enumerate(kind)}
+    return sorted(subjects, key=places.get)
 
 
 def _problems_of_split(scans: pd.DataFrame) -> list[str]:
@@ -141,17 +155,16 @@ def _problems_of_split(scans: pd.DataFrame) -> list[str]:
     unknown = sorted(set(scans.split) - set(SPLITS))
     if unknown:
         problems.append(f"split {', '.join(map(repr, unknown))} is not one of {', '.join(SPLITS)}; correct the table")
-    people = scans[scans.baseline]
     for group in GROUPS:
-        if group not in set(people.group):
-            problems.append(f"no {group} among {len(people)} subjects; a classifier needs both groups")
+        members = scans[scans.group == group].drop_duplicates("subject")
+        if not len(members):
+            problems.append(f"no {group} among {scans.subject.nunique()} subjects; a classifier needs both groups")
             continue
         for split in SPLITS:
-            n = ((people.group == group) & (people.split == split)).sum()
+            n = (members.split == split).sum()
             if n < FEWEST_SUBJECTS:
-                total = (people.group == group).sum()
                 problems.append(
-                    f"{split}: {n} of {total} {group} subjects; add subjects or change cohort.validation_share "
+                    f"{split}: {n} of {len(members)} {group} subjects; add subjects or change cohort.validation_share "
                     "and cohort.test_share"
                 )
     return problems

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from counterwarp.explain import METHODS
 from counterwarp.imaging.io import SPACES, write_image, write_sidecar
 
 
@@ -75,8 +76,10 @@ def export_scan(
     """
     facts = {
         "image": {
-            "Description": f"the scan in the other group, by {method}: a control's with disease, a patient's without",
-            "Units": "standard deviations from the mean inside the brain mask",
+            "Description": f"the scan without the disease, by {method}"
+            if METHODS[method] == "generator"
+            else f"the scan in the other group, by {method}: a control's with disease, a patient's without",
+            "Units": "those of the scan that it was made from",
         },
         "displacement": {
             "Description": f"displacement of {method}: simulated(p) = scan(p + displacement(p))",

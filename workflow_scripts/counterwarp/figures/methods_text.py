@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 import pandas as pd
 
 from counterwarp import __version__
+from counterwarp.explain import methods
 from counterwarp.figures.pages import Section, page, table_section
 from counterwarp.stats.formula import columns_of
 
@@ -13,6 +14,10 @@ PACKAGES = (
     "snakemake",
     "antspyx",
     "torch",
+    "monai",
+    "simpleitk",
+    "pydicom",
+    "pillow",
     "captum",
     "nilearn",
     "nibabel",
@@ -37,6 +42,7 @@ REFERENCES = {
     "Benjamini 1995": "Benjamini and Hochberg, Controlling the false discovery rate, J. R. Stat. Soc. B 57, 1995",
     "Fonov 2011": "Fonov et al., Unbiased average age-appropriate atlases for pediatric studies, NeuroImage 54, 2011",
     "Gorgolewski 2016": "Gorgolewski et al., The brain imaging data structure, Sci. Data 3, 2016",
+    "He 2016": "He et al., Deep residual learning for image recognition, CVPR 2016",
     "Iglesias 2011": "Iglesias et al., Robust brain extraction across datasets and comparison with publicly available "
     "methods, IEEE Trans. Med. Imaging 30, 2011",
     "Izmailov 2018": "Izmailov et al., Averaging weights leads to wider optima and better generalization, UAI 2018",
@@ -49,6 +55,7 @@ REFERENCES = {
     "Lanfredi 2020": "Bigolin Lanfredi et al., Interpretation of disease evidence for medical images using adversarial "
     "deformation fields, MICCAI 2020",
     "Liu 2021": "Liu et al., Going beyond saliency maps: training deep models to interpret deep models, IPMI 2021",
+    "Lowekamp 2013": "Lowekamp et al., The design of SimpleITK, Front. Neuroinform. 7, 2013",
     "Manjón 2010": "Manjón et al., Adaptive non-local means denoising of MR images, J. Magn. Reson. Imaging 31, 2010",
     "Mölder 2021": "Mölder et al., Sustainable data analysis with Snakemake, F1000Research 10, 2021",
     "Newcombe 2006": "Newcombe, Confidence intervals for an effect size measure based on the Mann-Whitney "
@@ -76,6 +83,12 @@ REFERENCES = {
 # Of each atlas.
 TEMPLATES = {"mni152": "MNI152 [Fonov 2011]", "sri24": "SRI24 [Rohlfing 2010]"}
 
+# How scans are scaled for the networks.
+SCALED = {
+    "z_score": "normalised to zero mean and unit variance inside the brain",
+    "percentiles": "scaled so that the percentiles 5 and 95 inside the brain are -1 and 1",
+}
+
 # What the coupled simulator is compared with.
 COMPARED = {
     "cycle_bce": "simulators trained by cross-entropy to the other group in place of a shift of the logit [Liu 2021]",
@@ -83,7 +96,7 @@ COMPARED = {
     "cycle_displacement": "a simulator that computes a displacement [Liu 2021]",
     "cycle_velocity": "a simulator that computes a velocity, whose flow warps [Arsigny 2006]",
     "cycle_fixed_delta": "a simulator asked for a fixed shift of the logit, 12.5 [Liu 2021]",
-    "defigan": "DeFI-GAN, a warp that takes the disease out of patients' scans to convince a critic [Lanfredi 2020]",
+    "defigan": "DeFI-GAN, a warp that takes the disease out of patients' images to convince a critic [Lanfredi 2020]",
     "vagan": "VA-GAN, the same by a change of intensity [Baumgartner 2018]",
     "backprop": "the gradient of the logit [Simonyan 2014]",
     "guided_backprop": "guided back-propagation [Springenberg 2015]",
@@ -109,6 +122,12 @@ def _cohort(config: dict, scans: pd.DataFrame) -> str:
             f"bias field and Rician noise; the disease changes the mean logarithm of the volume of {regions} at "
             "severity 1, and every scan's true map is known"
         )
+    if config["cohort"]["source"] == "films":
+        return (
+            f"{len(scans)} posteroanterior chest X-rays of {scans['subject'].nunique()} subjects "
+            f"({(scans['group'] == 'control').sum()} of controls, {(scans['group'] == 'patient').sum()} of patients) "
+            "were read from a table"
+        )
     if config["cohort"]["source"] == "gaussians":
         return (
             f"{len(scans)} images of four Gaussians were drawn for each seed; the two off the diagonal tell the groups "
@@ -117,6 +136,16 @@ def _cohort(config: dict, scans: pd.DataFrame) -> str:
     if config["cohort"]["source"] == "bids":
         return f"{who} were indexed from a BIDS dataset [Gorgolewski 2016]"
     return f"{who} were read from a table"
+
+
+def _films(config: dict, scans: pd.DataFrame) -> str:
+    edge, crop = (config["preprocess"]["films"][name] for name in ("edge", "crop"))
+    return (
+        f"The centre square of each film was resized to {edge} x {edge} pixels and its histogram equalised; networks "
+        f"saw {crop} x {crop} pixels, DeFI-GAN and VA-GAN at random places in training, else the centre. Of subjects "
+        "who fell ill between two films the earlier one was registered to the later one by an affine transformation "
+        "with SimpleITK [Lowekamp 2013]"
+    )
 
 
 # How each engine takes off the skull, and by what each one aligns brains.
@@ -143,8 +172,8 @@ def _preprocess(config: dict, scans: pd.DataFrame) -> str:
         f"Scans were brought to one orientation, {cut}{denoised}corrected for intensity bias [Tustison 2010], "
         f"{stripped}, and aligned to {TEMPLATES[config['atlas']]} by {MAPS[settings['register']['dof']]} "
         f"transformation with {ALIGNED[settings['register']['engine']]}; for the networks they "
-        f"were resampled to {shape} voxels of {settings['network_voxel_mm']:g} mm and normalised to zero mean and unit "
-        "variance inside the brain"
+        f"were resampled to {shape} voxels of {settings['network_voxel_mm']:g} mm "
+        f"{SCALED[settings['intensity']]}"
     )
 
 
@@ -161,6 +190,18 @@ def _classifier(config: dict, scans: pd.DataFrame) -> str:
         f"{parts.get('validation', 0)} validation subjects chose one, and tested on {parts.get('test', 0)} others; "
         f"no subject is in two splits{repeated}"
     )
+
+
+def _critic(config: dict, scans: pd.DataFrame) -> str:
+    settings = config["adversarial"]
+    if settings["critic_network"] != "resnet18":
+        return "DeFI-GAN and VA-GAN were trained against a critic of convolutions without norm [Baumgartner 2018]"
+    start = (
+        "which started from the given ImageNet weights"
+        if settings["critic_weights"]
+        else "which started at random, since no ImageNet weights were given"
+    )
+    return f"DeFI-GAN and VA-GAN were trained against a ResNet-18 [He 2016] {start}"
 
 
 def _simulator(config: dict, scans: pd.DataFrame) -> str:
@@ -189,6 +230,18 @@ def _explain(config: dict, scans: pd.DataFrame) -> str:
     return (
         "The logarithm of tissue volume change is -log det(I + grad phi) of the pull-back displacement phi, given in "
         f"the direction of the disease for both groups{compared}"
+    )
+
+
+def _removal(config: dict, scans: pd.DataFrame) -> str:
+    used = "; ".join(text for method, text in COMPARED.items() if method in config["explain"]["methods"])
+    return f"Explained by {used}"
+
+
+def _pairs(config: dict, scans: pd.DataFrame) -> str:
+    return (
+        "The change of intensity that a method predicts was compared with that between two films of a subject by "
+        "normalised cross-correlation [Lanfredi 2020]"
     )
 
 
@@ -238,6 +291,8 @@ STAGES: tuple[Callable[[dict, pd.DataFrame], str], ...] = (
     _classifier,
     _simulator,
     _explain,
+    _critic,
+    _removal,
     _group,
     _roi,
     _evaluate,
@@ -247,6 +302,9 @@ STAGES: tuple[Callable[[dict, pd.DataFrame], str], ...] = (
 
 # What is done to scans and not to drawn images.
 OF_SCANS = (_preprocess, _group, _roi)
+# What needs a simulator.
+OF_SIMULATORS = (_simulator, _explain)
+OF_FILMS = (_cohort, _films, _classifier, _critic, _removal, _pairs, _workflow)
 
 
 def methods_text(config: dict, scans: pd.DataFrame) -> tuple[str, list[str]]:
@@ -256,8 +314,11 @@ def methods_text(config: dict, scans: pd.DataFrame) -> tuple[str, list[str]]:
         config: the whole configuration.
         scans: the table of scans.
     """
-    benchmark = config["cohort"]["source"] == "gaussians"
-    stages = [stage for stage in STAGES if not benchmark or stage not in OF_SCANS]
+    source, used = config["cohort"]["source"], config["explain"]["methods"]
+    left_out = set(OF_SCANS if source == "gaussians" else ())
+    left_out |= set(OF_SIMULATORS if not set(used) & set(methods("simulator")) else (_removal,))
+    left_out |= set() if set(used) & set(methods("generator")) else {_critic}
+    stages = OF_FILMS if source == "films" else [stage for stage in STAGES if stage not in left_out]
     text = ". ".join(stage(config, scans) for stage in stages) + "."
     return text, [reference for key, reference in REFERENCES.items() if f"[{key}]" in text]
 

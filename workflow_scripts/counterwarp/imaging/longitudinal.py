@@ -9,7 +9,7 @@ import pandas as pd
 from counterwarp.errors import CounterwarpError
 from counterwarp.imaging.ants import Stage
 from counterwarp.imaging.io import Volume, read_sidecar, read_volume, write_image, write_sidecar
-from counterwarp.imaging.normalise import network_affine, z_score
+from counterwarp.imaging.normalise import SCALES, network_affine
 from counterwarp.imaging.register import estimate
 from counterwarp.imaging.resample import corners, resample, resample_inside
 
@@ -41,6 +41,8 @@ def observed_change(
     template_mask: str,
     network_shape: Sequence[int],
     network_voxel_mm: float,
+    network_cut_mm: float,
+    intensity: str,
     change: str,
     mask: str,
     sidecar: str,
@@ -56,22 +58,23 @@ def observed_change(
     Args:
         earlier, later: two scans of a subject.
         template_mask: the brain mask of the template, on which the grid is centred.
-        network_shape, network_voxel_mm: the network's grid.
-        change: output NIfTI, float32, in standard deviations of the brain's signal; 0 outside the mask.
+        network_shape, network_voxel_mm, network_cut_mm: the network's grid (`network_affine`).
+        intensity: how the scans are scaled, a key of SCALES.
+        change: output NIfTI, float32, in units of the scaled scans; 0 outside the mask.
         mask: output NIfTI, inside both brains.
         sidecar: JSON of the change.
         seed: of the registration.
         space: of the template.
     """
     template = read_volume(template_mask)
-    grid = network_affine(template.data > 0.5, template.affine, list(network_shape), network_voxel_mm)
+    grid = network_affine(template.data > 0.5, template.affine, list(network_shape), network_voxel_mm, network_cut_mm)
     to_later = np.linalg.inv(estimate(in_scanner(later), in_scanner(earlier), (RIGID,), seed)[0])
     moved = later.to_template @ to_later @ np.linalg.inv(earlier.to_template)
-    scaled, inside = [], []
+    (scale, unit), scaled, inside = SCALES[intensity], [], []
     for scan, world in ((earlier, moved), (later, np.eye(4))):
         image, brain = read_volume(scan.image), read_volume(scan.mask).data > 0.5
         values, where = resample_inside(image.data, brain, image.affine, tuple(network_shape), grid, world)
-        scaled.append(z_score(values, where)[0])
+        scaled.append(scale(values, where)[0])
         inside.append(where)
     both = inside[0] & inside[1]
     write_image(np.where(both, scaled[0] - scaled[1], 0).astype(np.float32), grid, change, space)
@@ -82,7 +85,7 @@ def observed_change(
         space=space,
         tools=("antspyx",),
         Description="The earlier scan, rigidly registered to this one, minus this one",
-        Units="standard deviations from the mean inside the brain mask",
+        Units=unit,
     )
 
 
@@ -105,8 +108,9 @@ def pack_changes(
     Args:
         pairs: subject, split, earlier, later; one row a pair.
         index: the pack's table.
-        changes, masks: of `observed_change`, by the later scan; pairs of failed scans are left out of both.
-        output: npz of row (of the pack: the later scan), change (n, x, y, z) float32, mask (bool), subject, split,
+        changes, masks: of `observed_change` or `counterwarp.imaging.film_pairs`, by the later scan; pairs of failed
+            scans are left out of both.
+        output: npz of row (of the pack: the later scan), change (n, *grid) float32, mask (bool), subject, split,
             earlier and later (text).
 
     Raises:
@@ -121,9 +125,13 @@ def pack_changes(
         )
     arrays = {
         "row": row[kept["later"]].to_numpy(),
-        "change": np.stack([read_volume(changes[scan]).data for scan in kept["later"]]),
-        "mask": np.stack([read_volume(masks[scan]).data > 0.5 for scan in kept["later"]]),
+        "change": np.stack([_read(changes[scan]) for scan in kept["later"]]),
+        "mask": np.stack([_read(masks[scan]) > 0.5 for scan in kept["later"]]),
     }
     texts = {name: kept[name].to_numpy(str) for name in ("subject", "split", "earlier", "later")}
     with open(output, "wb") as file:
         np.savez(file, **arrays, **texts)
+
+
+def _read(path: str) -> np.ndarray:
+    return np.load(path) if path.endswith(".npy") else read_volume(path).data

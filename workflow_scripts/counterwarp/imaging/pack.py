@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from counterwarp.errors import CounterwarpError
+from counterwarp.imaging.films import FilmGrid, centre, read_prepared
 from counterwarp.imaging.io import read_sidecar, read_volume
 from counterwarp.imaging.normalise import network_affine
 from counterwarp.imaging.resample import resample
@@ -18,6 +19,7 @@ def pack(
     template_mask: str,
     network_shape: Sequence[int],
     network_voxel_mm: float,
+    network_cut_mm: float,
     array: str,
     index: str,
     mask: str,
@@ -29,8 +31,8 @@ def pack(
         labels: scan, subject, group, split and baseline of every scan, in the order wanted.
         images: normalised image of each usable scan, by its name; the others are left out.
         template_mask: brain mask of the template.
-        network_shape, network_voxel_mm: the network's grid.
-        array: (n, x, y, z) float16, standard deviations from the mean of the brain.
+        network_shape, network_voxel_mm, network_cut_mm: the network's grid (`network_affine`).
+        array: (n, x, y, z) float16, the normalised images.
         index: TSV of row, scan, subject, group, split, baseline.
         mask: (x, y, z) bool, the template's brain on the grid.
         affine: JSON, 4 x 4 voxel -> world mm of the grid.
@@ -39,20 +41,58 @@ def pack(
         CounterwarpError: no usable scan of one of the two groups.
     """
     template = read_volume(template_mask)
-    grid = network_affine(template.data > 0.5, template.affine, list(network_shape), network_voxel_mm)
-    rows = labels[labels.scan.isin(images)].reset_index(drop=True)
-    for group in ("control", "patient"):
-        if group not in set(rows.group):
-            raise CounterwarpError(f"no usable {group} scan is left: the logs of the scans say why")
+    grid = network_affine(template.data > 0.5, template.affine, list(network_shape), network_voxel_mm, network_cut_mm)
+    rows = _usable(labels, images)
     packed = np.lib.format.open_memmap(array, "w+", np.float16, (len(rows), *network_shape))
     for row, scan in enumerate(rows.scan):
         packed[row] = read_volume(images[scan]).data
     packed.flush()
-    rows[["scan", "subject", "group", "split", "baseline"]].rename_axis("row").to_csv(index, sep="\t")
+    rows.to_csv(index, sep="\t")
     inside = resample(template.data > 0.5, template.affine, tuple(network_shape), grid) >= 0.5
     np.save(mask, inside)
     with open(affine, "w") as file:
         json.dump(grid.tolist(), file)
+
+
+def _usable(labels: pd.DataFrame, images: dict[str, str]) -> pd.DataFrame:
+    """The index of the scans that have an image: row, scan, subject, group, split, baseline.
+
+    Raises:
+        CounterwarpError: none of one of the two groups.
+    """
+    rows = labels[labels.scan.isin(images)].reset_index(drop=True)
+    for group in ("control", "patient"):
+        if group not in set(rows.group):
+            raise CounterwarpError(f"no usable {group} scan is left: the logs of the scans say why")
+    return rows[["scan", "subject", "group", "split", "baseline"]].rename_axis("row")
+
+
+def pack_films(
+    labels: pd.DataFrame, films: dict[str, str], grid: FilmGrid, frames: str, images: str, index: str, mask: str
+) -> None:
+    """Write the cohort's arrays, as `pack` does for scans.
+
+    Args:
+        labels: scan, subject, group, split and baseline of every film, in the order wanted.
+        films: the prepared film of each usable one, by its name; the others are left out.
+        grid: of the films.
+        frames: (n, edge, edge) float16, the films, from which training takes random crops.
+        images: (n, crop, crop) float16, their centres, which everything else sees.
+        index: TSV of row, scan, subject, group, split, baseline.
+        mask: (crop, crop) bool, all of the grid.
+
+    Raises:
+        CounterwarpError: no usable film of one of the two groups.
+        ScanError: a film of another size.
+    """
+    rows = _usable(labels, films)
+    packed = np.lib.format.open_memmap(frames, "w+", np.float16, (len(rows), grid.edge, grid.edge))
+    for row, scan in enumerate(rows.scan):
+        packed[row] = read_prepared(films[scan], grid.edge)
+    packed.flush()
+    np.save(images, centre(packed, grid.crop))
+    rows.to_csv(index, sep="\t")
+    np.save(mask, np.ones((grid.crop, grid.crop), bool))
 
 
 def pack_truth(

@@ -111,15 +111,16 @@ def score_splits(logits: pd.DataFrame) -> pd.DataFrame:
     """Scores of every seed on every split.
 
     Args:
-        logits: seed, split, subject, group, logit; one row a subject and seed.
+        logits: seed, split, subject, group, logit; one row a subject, group and seed: who falls ill between two scans
+            counts once in either group.
 
     Returns:
         seed, split, metric, value, low, high, n.
 
     Raises:
-        CounterwarpError: where a subject counts twice, because then the intervals would be too narrow.
+        CounterwarpError: where a subject counts twice in a group, because then the intervals would be too narrow.
     """
-    if logits.duplicated(["seed", "subject"]).any():
+    if logits.duplicated(["seed", "subject", "group"]).any():
         raise CounterwarpError("a subject has several scans in the scores of the classifier; keep its first scan only")
     rows = []
     for (seed, split), part in logits.groupby(["seed", "split"], sort=False):

@@ -16,7 +16,11 @@ ANY_FIELD = "any"
 
 
 def pair_scans(
-    scans: pd.DataFrame, earlier: str = "control", later: str = "patient", order: str = "age"
+    scans: pd.DataFrame,
+    earlier: str = "control",
+    later: str = "patient",
+    order: str = "age",
+    needed: bool = False,
 ) -> pd.DataFrame:
     """The pairs of scans between which a subject's disease has begun, or gone on.
 
@@ -27,14 +31,15 @@ def pair_scans(
         scans: scan, subject, group, split, a column that orders them and, where it matters, field_strength.
         earlier, later: groups.
         order: the column that tells which of a subject's scans is earlier: age in years, or a date.
+        needed: whether a cohort without any pair is an error.
 
     Returns:
         subject, split, field_strength, earlier, later (names of scans), in the order of the table; empty for a cohort
-        that was scanned once.
+        that was scanned once, unless pairs are needed.
 
     Raises:
-        ConfigError: pairs at different field strengths only, a pair in reverse order or of one time, a subject in two
-            splits; every problem found.
+        ConfigError: no pair where one is needed, pairs at different field strengths only, a pair in reverse order or of
+            one time, a subject in two splits; every problem found.
     """
     if "field_strength" not in scans:
         scans = scans.assign(field_strength=ANY_FIELD)
@@ -59,10 +64,11 @@ def pair_scans(
         at_other_field += len(rows) == before and _has_both(own, earlier, later)
     if at_other_field:
         LOG.warning("left out, for want of a pair at one field strength: %d subjects", at_other_field)
-    if not rows and at_other_field:
+    if not rows and (at_other_field or needed):
+        reason = f" and field strength (subjects with both at different ones: {at_other_field})"
         problems.append(
-            f"no {earlier} scan is followed by a {later} scan of the same subject and field strength "
-            f"(subjects with both at different ones: {at_other_field}): add scans, or set longitudinal: null"
+            f"no {earlier} scan is followed by a {later} scan of the same subject{reason if at_other_field else ''}: "
+            "add scans, or set longitudinal: null"
         )
     if problems:
         raise ConfigError(problems)

@@ -13,7 +13,7 @@ from torch.nn.functional import softplus
 from tqdm import tqdm
 
 from counterwarp.errors import CounterwarpError
-from counterwarp.networks.critic import Critic
+from counterwarp.networks.critic import build_critic
 from counterwarp.networks.generator import Generator, remove
 from counterwarp.training.checkpoints import ResumeFile, fingerprint
 from counterwarp.training.classifier import augment
@@ -197,9 +197,9 @@ def train_generator(
     Args:
         pack: trained on split "train"; split "validation" chooses the generator.
         settings: section `adversarial` of the configuration: channels, output_scale, fill (of `Generator`),
-            critic_channels, critic (a key of CRITICS), penalty_weight, regulariser_weight, learning_rate, batch_size
-            (of each group), flip, report_every (generator updates), stages (list of generator_updates and, for each of
-            these, critic_updates).
+            critic_network, critic_channels and critic_weights (of `build_critic`), critic (a key of CRITICS),
+            penalty_weight, regulariser_weight, learning_rate, batch_size (of each group), flip, report_every (generator
+            updates), stages (list of generator_updates and, for each of these, critic_updates).
         device: where to train; torch's generator must have been seeded.
         resume: path of the resume file; the caller removes it when the results are safe.
         origin: whatever else the result depends on, such as the seed.
@@ -218,18 +218,21 @@ def train_generator(
         DivergedError: a loss is not finite, or the critic's slope has left all bounds.
     """
     settings = {**settings, "method": method}
-    healthy, sick = (pack.tensor(pack.rows("train", group)).to(device) for group in ("control", "patient"))
+    healthy, sick = (pack.rows("train", group) for group in ("control", "patient"))
     held_out = [pack.tensor(pack.rows("validation", group)).to(device) for group in ("control", "patient")]
     sizes = {name: settings[name] for name in ("channels", "output_scale", "fill")}
     generator = Generator(pack.grid, output=VARIANTS[method]["output"], **sizes).to(device)
-    critic = Critic(pack.grid, settings["critic_channels"]).to(device)
+    critic = build_critic(pack.grid, settings).to(device)
     optimisers = [
         torch.optim.Adam(network.parameters(), lr=settings["learning_rate"], betas=ADAM_BETAS)
         for network in (generator, critic)
     ]
     parts = {"generator": generator, "critic": critic, "of_generator": optimisers[0], "of_critic": optimisers[1]}
     known = {"settings": settings, "index": pack.index.to_csv(), "subject": list(pairs.subject) if pairs else []}
-    data = [pack.images, *((pairs.rows, pairs.change, pairs.mask) if pairs else ())]
+    data = [
+        pack.images if pack.frames is None else pack.frames,
+        *((pairs.rows, pairs.change, pairs.mask) if pairs else ()),
+    ]
     digest = fingerprint(known | (origin or {}), *data)
     file = ResumeFile(resume, digest, parts)
     progress = file.restore() or {"update": 0, "critic_updates": 0, "recent": [], "history": []} | NOTHING_CHOSEN
@@ -238,11 +241,11 @@ def train_generator(
     for update in tqdm(range(progress["update"], len(schedule)), desc=method, disable=None):
         generator.train()
         for _ in range(schedule[update]):
-            batch = _draw(healthy, settings), _draw(sick, settings)
+            batch = [_draw(pack, rows, settings).to(device) for rows in (healthy, sick)]
             numbers = critic_step(generator, critic, optimisers[1], *batch, settings)
             progress["critic_updates"] += 1
             _check(numbers, progress, generator)
-        numbers |= generator_step(generator, critic, optimisers[0], _draw(sick, settings), settings)
+        numbers |= generator_step(generator, critic, optimisers[0], _draw(pack, sick, settings).to(device), settings)
         _check(numbers, progress, generator)
         progress["update"] = update + 1
         progress["recent"].append(numbers)
@@ -254,9 +257,10 @@ def train_generator(
     return generator.eval(), _history(progress)
 
 
-def _draw(images: Tensor, settings: dict) -> Tensor:
-    """A random batch of a group."""
-    return augment(images[torch.randint(len(images), (settings["batch_size"],))], settings["flip"], 0)
+def _draw(pack: Pack, rows: np.ndarray, settings: dict) -> Tensor:
+    """A random batch of these rows, read when it is needed: at the paper's size all would be 34 GB."""
+    chosen = rows[torch.randint(len(rows), (settings["batch_size"],)).numpy()]
+    return augment(pack.crops(chosen), settings["flip"], 0)
 
 
 def _check(numbers: dict, progress: dict, generator: Generator) -> None:

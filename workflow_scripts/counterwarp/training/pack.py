@@ -21,10 +21,12 @@ class Pack:
     Attributes:
         images: (n, *grid), float16, possibly mapped from disk.
         index: one row per image, in order: row, scan, subject, group, split, baseline.
+        frames: (n, *larger grid), whose centres the images are, for random crops in training; None without.
     """
 
     images: np.ndarray
     index: pd.DataFrame
+    frames: np.ndarray | None = None
 
     @property
     def grid(self) -> tuple[int, ...]:
@@ -39,6 +41,18 @@ class Pack:
     def tensor(self, rows) -> Tensor:
         """The images of these rows: (rows, 1, *grid), float32."""
         return torch.from_numpy(np.asarray(self.images[np.asarray(rows)], dtype=np.float32))[:, None]
+
+    def crops(self, rows) -> Tensor:
+        """The images of these rows as training sees them, each a random crop of its frame: as of `tensor`."""
+        if self.frames is None:
+            return self.tensor(rows)
+        room = np.array(self.frames.shape[1:]) - self.grid
+        corners = [[int(torch.randint(n + 1, ())) for n in room] for _ in rows]
+        crops = [
+            self.frames[(row, *(slice(start, start + n) for start, n in zip(corner, self.grid, strict=True)))]
+            for row, corner in zip(rows, corners, strict=True)
+        ]
+        return torch.from_numpy(np.stack(crops).astype(np.float32))[:, None]
 
     def rows(self, split: str, group: str | None = None) -> np.ndarray:
         """Rows of a split, of both groups or of one.
@@ -56,7 +70,7 @@ class Pack:
         return np.flatnonzero(chosen)
 
 
-def read_pack(images: str | Path, index: str | Path) -> Pack:
+def read_pack(images: str | Path, index: str | Path, frames: str | Path | None = None) -> Pack:
     """Open a pack without reading the images.
 
     Raises:
@@ -79,4 +93,4 @@ def read_pack(images: str | Path, index: str | Path) -> Pack:
     if (splits > 1).any():
         leaked = ", ".join(splits.index[splits > 1][:5])
         raise CounterwarpError(f"{index}: the scans of {leaked} are in more than one split: split by subject")
-    return Pack(array, table)
+    return Pack(array, table, np.load(frames, mmap_mode="r") if frames else None)

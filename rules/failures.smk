@@ -1,0 +1,27 @@
+# What the last steps of each scan or film make: a failure of any earlier one is passed on to it.
+LAST = {
+    "films": [*every_scan("<film>_equalised.png"), *every_later("<film>_observed_change.npy")],
+    "scans": [
+        *every_scan("<scan>_space-<space>_res-network_desc-normalised_T1w.nii.gz"),
+        *every_scan("<work>_qc.json"),
+        *every_scan("<scan>_from-<space>_to-affine_mode-image_xfm.nii.gz", **MEASURED),
+        *every_scan("<scan>_space-<space>_label-GM_probseg.nii.gz", **MEASURED),
+    ],
+}
+
+
+rule failures_table:
+    input:
+        last=LAST[OF_SUBJECTS],
+    output:
+        failures="<results>/tables/failures.tsv",
+    log:
+        "<logs>/failures_table.log",
+    cache: True
+    localrule: True
+    conda:
+        "../envs/evaluate.yaml"
+    params:
+        code=digest("failures_table"),
+    script:
+        "../workflow_scripts/failures_table.py"

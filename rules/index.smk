@@ -1,0 +1,69 @@
+# The tables of scans and of their pairs, made and checked before any work.
+def own_folder():
+    """The user's own copy of the atlas; empty where there is none."""
+    return config["resources"].get(config["atlas"], "")
+
+
+def index_scans(results, left_out):
+    """The table of scans of heads, once all that their preprocessing and regional model need is there."""
+    check_together(
+        lambda: check_resource(config["atlas"], own_folder()),
+        lambda: check_head(config["preprocess"]["strip"], config["resources"]),
+        lambda: check_engines(config["preprocess"]),
+    )
+    in_table = [name for name in columns_of(config["roi"]["formula"]) if name != HEAD_SIZE]
+    scans = index(config["cohort"], str(results / "bids"), in_table, lambda *why: left_out.append(why))
+    if config["preprocess"]["strip"]["engine"] == "mask":
+        scans = with_masks(scans, config["preprocess"]["strip"]["masks"], config["cohort"])
+    if config["qc"]["listed"]:
+        read_listed(config["qc"]["listed"], scans["scan"])
+    check_averaged(scans, config["group"]["split"], in_table)
+    return scans
+
+
+def index_cohort():
+    """The table of scans: made by the main process, read by its jobs."""
+    results = Path(workflow.pathvars.apply("<results>/cohort"))
+    if not workflow.is_main_process:
+        return NO_SCANS if IS_BENCHMARK else read(results / "scans.tsv")
+    try:
+        check_config(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
+        check_shared_cache()
+        if IS_BENCHMARK:
+            return NO_SCANS
+        left_out = []
+        if OF_SUBJECTS == "films":
+            FilmGrid(**config["preprocess"]["films"])
+            scans = index(config["cohort"], "", leave_out=lambda *why: left_out.append(why))
+        else:
+            scans = index_scans(results, left_out)
+    except ConfigError as error:
+        raise WorkflowError(f"Nothing was started. Correct this first:\n{error}")
+    write_if_changed(scans, results / "scans.tsv")
+    write_left_out(left_out, results / "left_out.tsv")
+    write_if_changed(scans.drop(columns=["path", "mask"], errors="ignore"), results / "people.tsv")
+    write_if_changed(scans[["scan", "subject", "group", "split", "baseline"]], results / "labels.tsv")
+    return scans
+
+
+def index_pairs():
+    """The pairs of scans that show a change; none for a benchmark, or a cohort that was scanned once."""
+    wanted = config["longitudinal"]
+    if IS_BENCHMARK or not wanted:
+        return pd.DataFrame(columns=["subject", "split", "earlier", "later"])
+    try:
+        # Films without a pair have nothing to be judged by.
+        return pair_scans(SCANS, **wanted, **({"order": "date", "needed": True} if OF_SUBJECTS == "films" else {}))
+    except ConfigError as error:
+        raise WorkflowError(f"Nothing was started. Correct this first:\n{error}")
+
+
+SCANS = index_cohort().set_index("scan", drop=False)
+PAIRS = index_pairs()
+EARLIER = dict(zip(PAIRS.later, PAIRS.earlier))
+# Scans whose maps are averaged.
+AVERAGED = {"baseline": True} | ({} if config["group"]["split"] == "all" else {"split": config["group"]["split"]})
+# Scans whose regions are measured.
+MEASURED = {} if config["roi"]["model"] == "mixed" else {"baseline": True}
+# The simulator whose images and maps are written for every scan.
+DERIVED = config["explain"]["derivatives"]
