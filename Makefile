@@ -1,4 +1,5 @@
-# make demo: the whole workflow on simulated heads; make test: the tests. Both first install what they need in .venv.
+# make demo: the whole workflow on simulated heads; make test: the tests; make test-slurm: those on a real Slurm and
+# those of faults. Each first installs what it needs in .venv.
 SHELL := bash
 PYTHON ?= python3
 VENV := .venv
@@ -10,7 +11,7 @@ RUN := PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/snakemake --cores all --kee
 	--max-jobs-per-timespan 1000/10s
 REPORT := results/demo/report.html
 
-.PHONY: demo test lint bench lock
+.PHONY: demo test test-slurm lint bench lock
 .DELETE_ON_ERROR:
 
 demo: $(INSTALLED)
@@ -24,6 +25,10 @@ $(REPORT): results/demo/report/about.html
 
 test: $(INSTALLED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest
+
+# Slurm is one, so these run one after the other. They need root and the packages slurm-wlm and munge, else they are skipped.
+test-slurm: $(INSTALLED)
+	PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/pytest --numprocesses 0 tests/slurm tests/faults
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

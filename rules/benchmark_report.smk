@@ -25,6 +25,7 @@ rule benchmark_figure:
     log:
         "<logs>/benchmark_figure.log",
     cache: True
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:

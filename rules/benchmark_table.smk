@@ -14,6 +14,7 @@ rule benchmark_table:
     log:
         "<logs>/benchmark_table.log",
     cache: True
+    localrule: True
     conda:
         "../envs/evaluate.yaml"
     params:

@@ -8,6 +8,7 @@ rule classifier_table:
     log:
         "<logs>/classifier_table.log",
     cache: True
+    localrule: True
     conda:
         "../envs/evaluate.yaml"
     params:
@@ -32,6 +33,7 @@ rule classifier_figure:
     log:
         "<logs>/classifier_figure.log",
     cache: True
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:

@@ -12,6 +12,7 @@ rule templates:
     log:
         "<logs>/templates.log",
     cache: True
+    localrule: True
     conda:
         "../envs/cohort.yaml"
     params:
@@ -34,6 +35,7 @@ rule bids_tables:
         sessions_columns=every_subject("<results>/cohort/bids/sub-{subject}/sub-{subject}_sessions.json"),
     log:
         "<logs>/bids_tables.log",
+    localrule: True
     conda:
         "../envs/cohort.yaml"
     params:
@@ -57,6 +59,8 @@ rule simulate_scan:
         "scan"
     conda:
         "../envs/cohort.yaml"
+    resources:
+        runtime=scaled(2),
     params:
         code=digest("simulate_scan"),
         settings=scan_settings,

@@ -14,7 +14,15 @@ from counterwarp.errors import ConfigError
 from counterwarp.explain import methods
 from counterwarp.imaging.engines import check_engines
 from counterwarp.imaging.films import FilmGrid
-from counterwarp.resources import RESOURCES, check_head, check_resource, head_files, kept_folder, places
+from counterwarp.resources import (
+    RESOURCES,
+    check_head,
+    check_resource,
+    check_shared_cache,
+    head_files,
+    kept_folder,
+    places,
+)
 from counterwarp.stats.formula import HEAD_SIZE, columns_of
 from counterwarp.stats.longitudinal import pair_scans
 from counterwarp.workflow.digest import digest
@@ -102,7 +110,7 @@ def earlier(pattern):
     """The same file of the scan with which a later one is compared."""
 
     def path(wildcards):
-        scan = SCANS.loc[PAIRS.set_index("later")["earlier"][wildcards.scan]]
+        scan = SCANS.loc[EARLIER[wildcards.scan]]
         return workflow.pathvars.apply(pattern).format(scan=scan.scan, folder=scan.folder)
 
     return path

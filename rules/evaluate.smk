@@ -65,6 +65,7 @@ rule qc_table:
     log:
         "<logs>/qc_table.log",
     cache: True
+    localrule: True
     conda:
         "../envs/evaluate.yaml"
     params:

@@ -9,6 +9,7 @@ rule exclusions:
     log:
         "<logs>/exclusions.log",
     cache: True
+    localrule: True
     conda:
         "../envs/pack.yaml"
     params:

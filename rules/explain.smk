@@ -5,7 +5,8 @@ rule explain:
             method=config["explain"]["methods"],
             seed=config["seeds"],
         ),
-        exported("logjacobian.nii.gz"),
+        # The job that writes one writes all, and to look each up among them takes minutes with thousands of scans.
+        exported("logjacobian.nii.gz")[:1],
     localrule: True
 
 
@@ -27,7 +28,9 @@ rule explain_saliency:
         "../envs/explain.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=2000,
+        mem_mb=scaled(4000),
+        runtime=scaled(240),
+        gpu=GPUS,
     params:
         code=digest("explain_saliency"),
         method_code=lambda wildcards: digest(f"counterwarp/explain/{wildcards.method}"),
@@ -64,7 +67,9 @@ rule explain_simulator:
         "../envs/explain.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=3000,
+        mem_mb=scaled(4000),
+        runtime=scaled(240),
+        gpu=GPUS,
     params:
         code=digest("explain_simulator"),
         method_code=lambda wildcards: digest(f"counterwarp/explain/{wildcards.method}"),
@@ -100,7 +105,9 @@ rule explain_generator:
         "../envs/explain.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=3000,
+        mem_mb=scaled(4000),
+        runtime=scaled(240),
+        gpu=GPUS,
     params:
         code=digest("explain_simulator"),
         method_code=lambda wildcards: digest(f"counterwarp/explain/{wildcards.method}"),
@@ -131,8 +138,6 @@ rule export_maps:
         "<logs>/export_maps.log",
     conda:
         "../envs/explain.yaml"
-    resources:
-        mem_mb=1000,
     params:
         code=digest("export_maps"),
         space=SPACE,

@@ -18,6 +18,7 @@ rule failures_table:
     log:
         "<logs>/failures_table.log",
     cache: True
+    localrule: True
     conda:
         "../envs/evaluate.yaml"
     params:

@@ -21,8 +21,11 @@ rule prepare_film:
         "scan"
     conda:
         "../envs/preprocess.yaml"
+    resources:
+        runtime=scaled(2),
     params:
         code=digest("prepare_film"),
+        scan="{scan}",
         edge=config["preprocess"]["films"]["edge"],
     script:
         "../workflow_scripts/prepare_film.py"

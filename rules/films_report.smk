@@ -20,6 +20,7 @@ rule films_figure:
     log:
         "<logs>/films_figure.log",
     cache: True
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:

@@ -29,6 +29,8 @@ rule syn:
         "scan"
     conda:
         "../envs/group.yaml"
+    resources:
+        runtime=scaled(10),
     params:
         code=digest("syn"),
         roles="fixed: template, moving: image",
@@ -71,6 +73,7 @@ use rule group_map as group_truth with:
         image="<results>/group/truth/logjacobian.nii.gz",
     log:
         "<logs>/group_truth.log",
+    cache: True
     params:
         code=digest("group_map"),
         space=SPACE,
@@ -94,6 +97,7 @@ rule group_figure:
     log:
         "<logs>/group_figure_{method}.log",
     cache: True
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:
@@ -123,6 +127,8 @@ use rule group_figure as group_methods_figure with:
         pdf="<results>/figures/methods_group.pdf",
     log:
         "<logs>/group_methods_figure.log",
+    cache: True
+    localrule: True
     params:
         code=digest("group_figure"),
         methods=[method for method in config["explain"]["methods"] for _ in config["seeds"]],
@@ -143,6 +149,7 @@ rule group_viewer:
     log:
         "<logs>/group_viewer.log",
     cache: True
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:

@@ -28,6 +28,7 @@ def index_cohort():
         return NO_SCANS if IS_BENCHMARK else read(results / "scans.tsv")
     try:
         check_config(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
+        check_shared_cache()
         if IS_BENCHMARK:
             return NO_SCANS
         left_out = []
@@ -40,6 +41,7 @@ def index_cohort():
         raise WorkflowError(f"Nothing was started. Correct this first:\n{error}")
     write_if_changed(scans, results / "scans.tsv")
     write_left_out(left_out, results / "left_out.tsv")
+    write_if_changed(scans.drop(columns=["path", "mask"], errors="ignore"), results / "people.tsv")
     write_if_changed(scans[["scan", "subject", "group", "split", "baseline"]], results / "labels.tsv")
     return scans
 
@@ -58,6 +60,7 @@ def index_pairs():
 
 SCANS = index_cohort().set_index("scan", drop=False)
 PAIRS = index_pairs()
+EARLIER = dict(zip(PAIRS.later, PAIRS.earlier))
 # Scans whose maps are averaged.
 AVERAGED = {"baseline": True} | ({} if config["group"]["split"] == "all" else {"split": config["group"]["split"]})
 # Scans whose regions are measured.

@@ -20,6 +20,7 @@ rule pack_changes:
     log:
         "<logs>/pack_changes.log",
     cache: True
+    localrule: True
     conda:
         "../envs/pack.yaml"
     params:
@@ -50,6 +51,7 @@ rule longitudinal_table:
     log:
         "<logs>/longitudinal_table.log",
     cache: True
+    localrule: True
     conda:
         "../envs/evaluate.yaml"
     params:
@@ -75,6 +77,7 @@ rule longitudinal_figure:
     log:
         "<logs>/longitudinal_figure.log",
     cache: True
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:

@@ -9,11 +9,15 @@ rule observed_change:
     log:
         "<scanlog>_observed_change.log",
     cache: True
+    group:
+        "pair"
     conda:
         "../envs/preprocess.yaml"
+    resources:
+        runtime=scaled(4),
     params:
         code=digest("observed_film_change"),
-        roles="fixed: later, moving: earlier",
+        roles="fixed: {scan}, moving: earlier",
         grid=config["preprocess"]["films"],
     script:
         "../workflow_scripts/observed_film_change.py"

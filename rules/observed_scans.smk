@@ -14,11 +14,15 @@ rule observed_change:
     log:
         "<scanlog>_observed_change.log",
     cache: True
+    group:
+        "pair"
     conda:
         "../envs/preprocess.yaml"
+    resources:
+        runtime=scaled(4),
     params:
         code=digest("observed_change"),
-        roles="fixed: later, moving: earlier",
+        roles="fixed: {scan}, moving: earlier",
         network_shape=config["preprocess"]["network_shape"],
         network_voxel_mm=config["preprocess"]["network_voxel_mm"],
         network_cut_mm=config["preprocess"]["network_cut_mm"],

@@ -36,6 +36,7 @@ rule table_page:
         "<logs>/table_page_{table}.log",
     wildcard_constraints:
         table="|".join(PAGES),
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:
@@ -53,6 +54,7 @@ rule cost_table:
         speed="<results>/tables/speed.tsv",
     log:
         "<logs>/cost_table.log",
+    localrule: True
     conda:
         "../envs/evaluate.yaml"
     params:
@@ -75,6 +77,7 @@ rule about_page:
         ),
     log:
         "<logs>/about_page.log",
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:

@@ -6,6 +6,7 @@ rule derivatives_description:
         description="<results>/derivatives/dataset_description.json",
     log:
         "<logs>/derivatives_description.log",
+    localrule: True
     conda:
         "../envs/preprocess.yaml"
     params:
@@ -35,9 +36,13 @@ rule conform:
         "scan"
     conda:
         "../envs/preprocess.yaml"
+    resources:
+        runtime=scaled(2),
     params:
         code=digest("conform"),
         engine=config["preprocess"]["conform"],
+        # Two scans whose images are exchanged are other scans, and so is all that is made of both.
+        scan="{scan}",
         minimum_fov=config["preprocess"]["minimum_field_of_view_mm"],
     script:
         "../workflow_scripts/conform.py"
@@ -55,6 +60,8 @@ rule bias_correct:
         "scan"
     conda:
         "../envs/preprocess.yaml"
+    resources:
+        runtime=scaled(4),
     params:
         code=digest("bias_correct"),
         denoise=config["preprocess"]["denoise"],
@@ -88,6 +95,8 @@ rule register:
         "scan"
     conda:
         "../envs/preprocess.yaml"
+    resources:
+        runtime=scaled(4),
     params:
         code=digest("register"),
         roles="fixed: template, moving: image",
@@ -114,6 +123,8 @@ rule normalise:
         "scan"
     conda:
         "../envs/preprocess.yaml"
+    resources:
+        runtime=scaled(2),
     params:
         code=digest("normalise"),
         roles="scan: image and mask, grid: template_mask",
@@ -148,6 +159,8 @@ rule qc:
         "scan"
     conda:
         "../envs/preprocess.yaml"
+    resources:
+        runtime=scaled(2),
     params:
         code=digest("qc"),
         roles="judged: mask and preprocessed, against: template and truth",

@@ -20,6 +20,7 @@ rule removal_figure:
     log:
         "<logs>/removal_figure.log",
     cache: True
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:

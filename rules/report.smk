@@ -4,7 +4,7 @@ include: "removal.smk"
 
 rule cohort_figure:
     input:
-        scans="<results>/cohort/scans.tsv",
+        scans="<results>/cohort/people.tsv",
     output:
         png=report(
             "<results>/figures/cohort.png",
@@ -17,6 +17,7 @@ rule cohort_figure:
     log:
         "<logs>/cohort_figure.log",
     cache: True
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:
@@ -40,6 +41,7 @@ rule logits_figure:
     log:
         "<logs>/logits_figure.log",
     cache: True
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:
@@ -70,6 +72,7 @@ rule subject_figures:
     log:
         "<logs>/subject_figures.log",
     cache: True
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:
@@ -117,6 +120,7 @@ rule subject_methods_figure:
     log:
         "<logs>/subject_methods_figure.log",
     cache: True
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:

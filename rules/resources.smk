@@ -29,6 +29,7 @@ rule atlas:
     log:
         "<logs>/atlas.log",
     cache: True
+    localrule: True
     conda:
         "../envs/cohort.yaml"
     params:

@@ -23,6 +23,8 @@ rule segment:
         "scan"
     conda:
         "../envs/roi.yaml"
+    resources:
+        runtime=scaled(4),
     params:
         code=digest("segment"),
         space=SPACE,
@@ -59,7 +61,7 @@ rule region_volumes:
 rule roi_glm:
     input:
         volumes=rules.region_volumes.output.volumes,
-        scans="<results>/cohort/scans.tsv",
+        scans="<results>/cohort/people.tsv",
         label_table="<template>/parcellation.tsv",
     output:
         regions="<results>/tables/regions.tsv",
@@ -68,6 +70,7 @@ rule roi_glm:
     log:
         "<logs>/roi_glm.log",
     cache: True
+    localrule: True
     conda:
         "../envs/roi.yaml"
     params:
@@ -93,6 +96,7 @@ rule regions_figure:
     log:
         "<logs>/regions_figure.log",
     cache: True
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:

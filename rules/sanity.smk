@@ -35,7 +35,9 @@ rule sanity_table:
         "../envs/explain.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=2000,
+        mem_mb=scaled(4000),
+        runtime=scaled(240),
+        gpu=GPUS,
     params:
         code=digest("sanity_table", *[f"counterwarp.explain.{method}" for method in SANE_SALIENCY]),
         roles="weights and maps, shuffled",
@@ -63,6 +65,7 @@ rule sanity_figure:
     log:
         "<logs>/sanity_figure.log",
     cache: True
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:

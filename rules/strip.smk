@@ -21,6 +21,8 @@ rule strip:
         "scan"
     conda:
         "../envs/preprocess.yaml"
+    resources:
+        runtime=scaled(4),
     params:
         code=digest("strip"),
         roles="fixed: image, moving: head",

@@ -27,6 +27,7 @@ rule toy_figure:
     log:
         "<logs>/toy_figure.log",
     cache: True
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:

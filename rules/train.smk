@@ -31,7 +31,9 @@ rule train_classifier:
         "../envs/train.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=3000,
+        mem_mb=scaled(4000),
+        runtime=scaled(1440),
+        gpu=GPUS,
     params:
         code=digest("train_classifier"),
         settings={key: value for key, value in config["classifier"].items() if key != "own"},
@@ -62,9 +64,12 @@ rule train_simulator:
         "../envs/train.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=3000,
+        mem_mb=scaled(4000),
+        runtime=scaled(1440),
+        gpu=GPUS,
     params:
         code=digest("train_simulator"),
+        method="{method}",
         settings=config["simulator"],
         precision=config["precision"],
         shuffled=lambda wildcards: wildcards.seed.endswith("-shuffled"),
@@ -94,9 +99,12 @@ rule train_generator:
         "../envs/train.yaml"
     threads: config["threads"]
     resources:
-        mem_mb=3000,
+        mem_mb=scaled(4000),
+        runtime=scaled(1440),
+        gpu=GPUS,
     params:
         code=digest("train_generator"),
+        method="{method}",
         roles="frames, truth, pairs, critic_weights",
         settings={key: value for key, value in config["adversarial"].items() if key != "critic_weights"},
         seed=lambda wildcards: int(wildcards.seed),

@@ -21,6 +21,7 @@ rule training_figure:
     log:
         "<logs>/training_figure.log",
     cache: True
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:

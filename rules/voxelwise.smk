@@ -7,7 +7,7 @@ rule voxelwise:
         maps=expand("<results>/explain/{{method}}/seed-{seed}/maps.npy", seed=config["seeds"]),
         index=rules.pack.output.index,
         affine=rules.pack.output.affine,
-        scans="<results>/cohort/scans.tsv",
+        scans="<results>/cohort/people.tsv",
         warps=every_scan(WARP, **AVERAGED),
         template_mask="<template>/brain_mask.nii.gz",
     output:
@@ -39,7 +39,7 @@ use rule voxelwise as voxelwise_tbm with:
         maps=[],
         index=rules.pack.output.index,
         affine=rules.pack.output.affine,
-        scans="<results>/cohort/scans.tsv",
+        scans="<results>/cohort/people.tsv",
         warps=every_scan(WARP, **AVERAGED),
         template_mask="<template>/brain_mask.nii.gz",
     output:
@@ -48,6 +48,7 @@ use rule voxelwise as voxelwise_tbm with:
         logp="<results>/voxelwise/tbm/logp.nii.gz",
     log:
         "<logs>/voxelwise_tbm.log",
+    cache: True
     params:
         code=digest("voxelwise"),
         space=SPACE,
@@ -70,6 +71,7 @@ rule voxelwise_table:
     log:
         "<logs>/voxelwise_table.log",
     cache: True
+    localrule: True
     conda:
         "../envs/group.yaml"
     params:
@@ -98,6 +100,7 @@ rule voxelwise_figure:
     log:
         "<logs>/voxelwise_figure.log",
     cache: True
+    localrule: True
     conda:
         "../envs/report.yaml"
     params:

@@ -5,15 +5,21 @@ from counterwarp.stats.cost import collect_costs, collect_speeds
 
 def test_logs_are_added_up_by_rule(tmp_path):
     (tmp_path / "sub-1").mkdir()
-    line = '2026-01-01 INFO cost {{"rule": "{}", "state": "finished", "wall_s": {}, "cpu_s": {}, "peak_mb": {}}}\n'
-    (tmp_path / "sub-1" / "a_strip.log").write_text("begin\n" + line.format("strip", 4, 3, 100))
-    (tmp_path / "sub-1" / "b_strip.log").write_text(line.format("strip", 99, 99, 99) + line.format("strip", 6, 5, 300))
-    (tmp_path / "train.log").write_text(line.format("train", 60, 100, 900))
+    line = (
+        '2026-01-01 INFO cost {{"rule": "{}", "state": "finished", "place": "{}", "wall_s": {}, "cpu_s": {}, '
+        '"peak_mb": {}}}\n'
+    )
+    (tmp_path / "sub-1" / "a_strip.log").write_text("begin\n" + line.format("strip", "node2 (cpu)", 4, 3, 100))
+    (tmp_path / "sub-1" / "b_strip.log").write_text(
+        line.format("strip", "old", 99, 99, 99) + line.format("strip", "node1 (cpu)", 6, 5, 300)
+    )
+    (tmp_path / "train.log").write_text(line.format("train", "node7 (gpu)", 60, 100, 900))
     (tmp_path / "unfinished.log").write_text("killed before its end\n")
     table = collect_costs(tmp_path)
     assert table["rule"].to_list() == ["train", "strip"]
     strip = table.iloc[1]
     assert (strip["jobs"], strip["cpu_s"], strip["wall_s"], strip["longest_s"], strip["peak_mb"]) == (2, 8, 10, 6, 300)
+    assert table["places"].to_list() == ["node7 (gpu)", "node1 (cpu), node2 (cpu)"]
 
 
 def test_no_log_is_an_empty_table(tmp_path):

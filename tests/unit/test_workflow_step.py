@@ -20,6 +20,7 @@ class Named(dict):
 def job(folder, **inputs):
     return SimpleNamespace(
         rule="strip",
+        threads=1,
         wildcards=SimpleNamespace(scan="sub-01"),
         input=Named({name: str(path) for name, path in inputs.items()}),
         output=Named(image=str(folder / "out/image.txt"), sidecar=str(folder / "out/image.json")),
@@ -104,3 +105,11 @@ def test_a_scan_without_permission_fails_alone_and_says_so(as_nobody):
     failure = read_failure(as_nobody.folder / "out/image.txt")
     assert failure["reason"] == f"{scan}: no permission to read it; ask its owner for it, or exclude the scan"
     assert sorted(path.name for path in (as_nobody.folder / "out").iterdir()) == ["image.json", "image.txt"]
+
+
+def test_what_a_killed_try_left_is_gone_after_the_next(tmp_path):
+    left = tmp_path / "out/.unfinished-image.txt/0/image.txt"
+    left.parent.mkdir(parents=True)
+    left.write_text("half an im")
+    scan_step(job(tmp_path), copy)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["image.json", "image.txt"]

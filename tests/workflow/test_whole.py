@@ -62,6 +62,8 @@ def test_every_stage_is_a_target(finished):
 
 def test_nothing_unfinished_is_left(finished):
     assert [path for path in finished.results.rglob("*unfinished*")] == []
+    # Torch makes one empty folder for each user, and not for each job.
+    assert {path.name.partition("_")[0] for path in finished.temporary.iterdir()} <= {"torchinductor"}
 
 
 def test_the_report_is_one_file_without_network(finished, tmp_path):

@@ -54,6 +54,20 @@ def kept_folder() -> str:
     return os.path.abspath(os.environ.get("COUNTERWARP_CACHE") or os.path.expanduser("~/.cache/counterwarp"))
 
 
+def check_shared_cache() -> None:
+    """See that results can be put into the cache of Snakemake that projects share, where one is named.
+
+    Snakemake deletes a result that it cannot put there, so a closed cache would cost a finished training.
+
+    Raises:
+        ConfigError: the folder is missing or cannot be written to.
+    """
+    folder = os.environ.get("SNAKEMAKE_OUTPUT_CACHE", "")
+    if folder and not (os.path.isdir(folder) and os.access(folder, os.W_OK)):
+        remedy = "name another, or unset it and run without --cache"
+        raise ConfigError([f"SNAKEMAKE_OUTPUT_CACHE: {folder} is no folder that can be written to; {remedy}"])
+
+
 def places(name: str, folder: str) -> list[str]:
     """Where the files of a resource are or will be, in its order; none for what comes with the installation.
 

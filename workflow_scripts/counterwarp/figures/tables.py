@@ -137,7 +137,8 @@ TABLES = {
     "cost": Told(
         "Cost",
         """From the log of each job that ran; a result taken from the cache costs nothing and is not counted.
-        cpu_s and wall_s add up all jobs of a rule; longest_s and peak_mb are those of its largest job.""",
+        cpu_s and wall_s add up all jobs of a rule; longest_s and peak_mb are those of its largest job; places are the
+        hosts that they ran on, each with its partition where it is of a cluster.""",
         "No log was found: every result of this run came from the cache.",
     ),
 }

@@ -15,15 +15,17 @@ def collect_costs(folder: str | Path) -> pd.DataFrame:
         folder: the logs of one experiment. A job that was taken from the cache has none.
 
     Returns:
-        rule, jobs, cpu_s (in all), wall_s (in all), longest_s (wall of the longest job), peak_mb (of the largest job).
+        rule, jobs, cpu_s (in all), wall_s (in all), longest_s (wall of the longest job), peak_mb (of the largest job),
+        places (hosts, each with its partition where it is of a cluster).
     """
-    table = pd.DataFrame(_last_lines(folder, COST), columns=["rule", "cpu_s", "wall_s", "peak_mb"])
+    table = pd.DataFrame(_last_lines(folder, COST), columns=["rule", "cpu_s", "wall_s", "peak_mb", "place"])
     total = table.groupby("rule").agg(
         jobs=("cpu_s", "size"),
         cpu_s=("cpu_s", "sum"),
         wall_s=("wall_s", "sum"),
         longest_s=("wall_s", "max"),
         peak_mb=("peak_mb", "max"),
+        places=("place", lambda places: ", ".join(sorted(places.dropna().unique()))),
     )
     return total.reset_index().sort_values("cpu_s", ascending=False, ignore_index=True)
 

@@ -1,5 +1,6 @@
 """The packed cohort as training reads it: one array of images and the table that says what each row is."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -73,10 +74,16 @@ def read_pack(images: str | Path, index: str | Path, frames: str | Path | None =
     """Open a pack without reading the images.
 
     Raises:
-        CounterwarpError: the two files disagree, a group is unknown, or a subject is in two splits.
+        CounterwarpError: the images are broken off, the two files disagree, a group is unknown, or a subject is in two
+            splits.
     """
     table = pd.read_csv(index, sep="\t", dtype={"scan": str, "subject": str, "group": str, "split": str})
-    array = np.load(images, mmap_mode="r")
+    try:
+        array = np.load(images, mmap_mode="r")
+    except ValueError as error:
+        # A result from a shared cache is a link into it.
+        files = " and ".join(dict.fromkeys([str(images), os.path.realpath(images)]))
+        raise CounterwarpError(f"{images} is no whole array ({error}): delete {files}, run again") from error
     if len(array) != len(table):
         raise CounterwarpError(f"{images} has {len(array)} images but {index} has {len(table)} rows: pack again")
     unknown = set(table["group"]) - set(GROUPS)

@@ -13,7 +13,6 @@ import re
 import resource
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +59,7 @@ def scan_step(snakemake, work: Callable[[SimpleNamespace, SimpleNamespace], None
     A scan that failed before, or fails here, gets a failure record as each of its outputs and the step succeeds. Faults
     of the machine (no memory, full disk) are raised, because another try may help.
     """
+    _share_cores(snakemake.threads)
     with _Log(snakemake):
         failure = next(filter(None, map(read_failure, _files(snakemake.input))), None)
         if failure:
@@ -78,6 +78,7 @@ def scan_step(snakemake, work: Callable[[SimpleNamespace, SimpleNamespace], None
 
 def cohort_step(snakemake, work: Callable[[SimpleNamespace, SimpleNamespace], None]) -> None:
     """Run one step of the whole cohort; as `scan_step`, but an error stops the step with one clear message."""
+    _share_cores(snakemake.threads)
     with _Log(snakemake):
         try:
             _write_atomically(snakemake, work)
@@ -114,9 +115,11 @@ def _write_atomically(snakemake, work: Callable) -> None:
 
     A named output is a path or a list of paths; `work` sees the same shape.
     """
-    folder = os.path.dirname(os.path.abspath(snakemake.output[0]))
-    os.makedirs(folder, exist_ok=True)
-    scratch = tempfile.mkdtemp(prefix=".unfinished-", dir=folder)
+    folder, name = os.path.split(os.path.abspath(snakemake.output[0]))
+    scratch = os.path.join(folder, f".unfinished-{name}")
+    # A try that was killed could not tidy up.
+    shutil.rmtree(scratch, ignore_errors=True)
+    os.makedirs(scratch)
     final = {}
 
     def unfinished(path: str) -> str:
@@ -150,6 +153,20 @@ def peak_memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
+def _share_cores(threads: int) -> None:
+    """Have ITK take as many threads as the job was given; Snakemake does the same for torch and BLAS.
+
+    ITK looks when its first filter runs. Left alone, it takes every core of the node.
+    """
+    os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] = str(threads)
+
+
+def place() -> str:
+    """Where this job runs: the host, and on a cluster the partition."""
+    partition = os.environ.get("SLURM_JOB_PARTITION")
+    return f"{platform.node()} ({partition})" if partition else platform.node()
+
+
 class _Log:
     """The step's log file: what runs where, and at the end how long it took and how much memory it needed."""
 
@@ -167,13 +184,14 @@ class _Log:
 
     def __enter__(self):
         self.start = time.monotonic()
-        LOG.info("%s starts on %s, process %d", self.rule, platform.node(), os.getpid())
+        LOG.info("%s starts on %s, process %d", self.rule, place(), os.getpid())
 
     def __exit__(self, kind, error, traceback):
         own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
         cost = {
             "rule": self.rule,
             "state": "failed" if error else "finished",
+            "place": place(),
             "wall_s": round(time.monotonic() - self.start, 2),
             "cpu_s": round(own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime, 2),
             "peak_mb": round(peak_memory_mb(), 1),

@@ -1,0 +1,7 @@
+# Networks ask a cluster for a GPU; on one machine nobody counts it.
+GPUS = 0 if config["device"] == "cpu" else 1
+
+
+def scaled(amount):
+    """A resource that grows with each try, so that a job that was killed for want of it gets more."""
+    return lambda wildcards, attempt: amount * attempt

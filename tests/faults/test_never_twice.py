@@ -1,0 +1,181 @@
+"""What two projects that share a cache take from each other: everything that is the same, and nothing else."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from running import ROOT, TINY, Workflow
+
+STUDY = {
+    "experiment": "first",
+    "seeds": [1],
+    "cohort": {"source": "bids", "validation_share": 0.3, "test_share": 0.3},
+    "explain": {"methods": ["cycle", "cycle_bce", "defigan", "vagan", "backprop", "gradcam"]},
+    "sanity": {"methods": ["backprop"]},
+}
+
+
+class Project(Workflow):
+    """A clone with a dataset of its own: eight subjects, all with two sessions."""
+
+    def __init__(self, folder: Path, **sections):
+        super().__init__(folder)
+        self.data = folder / "data"
+        self.study = STUDY | sections
+        self.study["cohort"] = self.study["cohort"] | {"path": str(self.data)}
+        names = [f"sub-{number:02d}" for number in range(8)]
+        people = pd.DataFrame({"participant_id": names, "sex": ["F", "M"] * 4, "group": ["control", "patient"] * 4})
+        self.data.mkdir()
+        people.to_csv(self.data / "participants.tsv", sep="\t", index=False)
+        for name in names:
+            (self.data / name).mkdir()
+            self.write_ages(name, 70, 72)
+            for session in ("ses-1", "ses-2"):
+                image = self.image(name, session)
+                image.parent.mkdir(parents=True)
+                image.write_bytes(f"what the scanner saw of {name} in {session}".encode())
+
+    def image(self, subject: str, session: str) -> Path:
+        return self.data / f"{subject}/{session}/anat/{subject}_{session}_T1w.nii.gz"
+
+    def write_ages(self, subject: str, *ages: float) -> None:
+        visits = pd.DataFrame({"session_id": ["ses-1", "ses-2"], "age": ages})
+        visits.to_csv(self.data / f"{subject}/{subject}_sessions.tsv", sep="\t", index=False)
+
+    def keys(self) -> dict[str, str]:
+        """Of each job that can be cached, without the folder of the experiment, its key in the cache."""
+        study, answers = self.folder / "study.yaml", self.folder / "keys.json"
+        study.write_text(yaml.safe_dump(self.study))
+        command = [sys.executable, ROOT / "tests/provenance.py", self.code / "Snakefile", self.folder, answers]
+        done = subprocess.run([*command, TINY, study], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        if done.returncode:
+            pytest.fail(done.stdout[-4000:])
+        return {re.sub(r"results/\w+/", "", job): key for job, key in json.loads(answers.read_text()).items()}
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory) -> dict[str, str]:
+    return Project(tmp_path_factory.mktemp("first")).keys()
+
+
+@pytest.fixture
+def second(tmp_path) -> Project:
+    return Project(tmp_path, experiment="second")
+
+
+def missed(project: Project, first: dict[str, str]) -> set[str]:
+    """The jobs that do not find their results in the cache that the first project has filled."""
+    return {job for job, key in project.keys().items() if key not in first.values()}
+
+
+def rules(jobs: set[str]) -> set[str]:
+    return {job.split()[0] for job in jobs}
+
+
+def test_no_two_jobs_have_one_key(first):
+    assert len(first) > 150 and len(set(first.values())) == len(first)
+
+
+def test_the_same_inputs_elsewhere_take_everything_from_the_cache(first, second):
+    assert second.keys() == first
+
+
+def test_another_content_of_one_scan_misses_that_scan_and_what_is_made_of_all(first, second):
+    second.image("sub-03", "ses-2").write_bytes(b"another day")
+    jobs = missed(second, first)
+    of_scans = {job for job in jobs if "sub-" in job}
+    assert of_scans and all("sub-03" in job for job in of_scans)
+    assert rules(jobs) >= {"conform", "register", "pack", "train_classifier", "explain_simulator"}
+    assert "templates" not in rules(jobs) and "atlas" not in rules(jobs)
+
+
+def test_images_exchanged_between_two_subjects_miss_although_all_inputs_are_the_same(first, second):
+    one, other = second.image("sub-00", "ses-1"), second.image("sub-01", "ses-1")
+    contents = one.read_bytes(), other.read_bytes()
+    other.write_bytes(contents[0])
+    one.write_bytes(contents[1])
+    assert rules(missed(second, first)) >= {"conform", "normalise", "pack", "train_classifier", "region_volumes"}
+
+
+def test_fixed_and_moving_exchanged_miss_although_both_images_are_the_same(first, second):
+    second.write_ages("sub-01", 72, 70)
+    jobs = missed(second, first)
+    assert "observed_change" in rules(jobs)
+    assert not rules(jobs) & {"conform", "bias_correct", "strip", "register", "normalise"}
+
+
+def test_a_changed_module_misses_what_runs_it_and_what_follows(first, second):
+    with open(second.code / "workflow_scripts/counterwarp/training/cycle.py", "a") as module:
+        module.write("\n# changed\n")
+    jobs = rules(missed(second, first))
+    assert jobs >= {"train_simulator", "explain_simulator", "group_map", "methods_table"}
+    assert not jobs & {"conform", "pack", "train_classifier", "train_generator", "syn", "roi_glm"}
+
+
+@pytest.mark.parametrize(
+    ("section", "misses", "hits"),
+    [
+        ({"simulator": {"steps": 4}}, {"train_simulator", "group_figure"}, {"train_classifier", "train_generator"}),
+        ({"preprocess": {"seed": 2}}, {"strip", "register", "pack", "train_classifier"}, {"bias_correct", "atlas"}),
+        ({"seeds": [2]}, {"train_classifier", "explain_saliency"}, {"pack", "syn", "roi_glm"}),
+        ({"threads": 2}, {"train_classifier", "explain_saliency"}, {"pack", "syn", "roi_glm"}),
+    ],
+    ids=["setting", "seed of registrations", "seed of networks", "threads"],
+)
+def test_another_setting_misses_what_depends_on_it(first, second, section, misses, hits):
+    second.study |= section
+    jobs = missed(second, first)
+    assert rules(jobs) >= misses and not rules(jobs) & hits
+
+
+VOXELWISE = {"voxelwise", "voxelwise_table", "voxelwise_figure"}
+MAPS = {
+    "group_map",
+    "group_figure",
+    "group_methods_figure",
+    "group_viewer",
+    "longitudinal_table",
+    "longitudinal_figure",
+}
+TABLES = {"methods_table", "logits_figure"}
+SUBJECTS = {"subject_figures", "subject_methods_figure"}
+
+
+def correct_an_age(project: Project) -> None:
+    project.write_ages("sub-03", 70, 72.5)
+
+
+def change_a_weight_of_the_simulator(project: Project) -> None:
+    project.study["simulator"] = {"smoothness_weight": 50.0}
+
+
+def change_a_colour(project: Project) -> None:
+    with open(project.code / "workflow_scripts/counterwarp/figures/regions.py", "a") as module:
+        module.write("\n# another colour\n")
+
+
+def change_the_regions(project: Project) -> None:
+    with open(project.code / "workflow_scripts/counterwarp/imaging/regions.py", "a") as module:
+        module.write("\n# another region\n")
+
+
+@pytest.mark.parametrize(
+    ("edit", "again"),
+    [
+        (correct_an_age, {"cohort_figure", "roi_glm", "regions_figure", "voxelwise_tbm"} | VOXELWISE),
+        (
+            change_a_weight_of_the_simulator,
+            {"train_simulator", "explain_simulator"} | MAPS | TABLES | SUBJECTS | VOXELWISE,
+        ),
+        (change_a_colour, {"regions_figure"}),
+        (change_the_regions, {"region_volumes", "roi_glm", "regions_figure"} | TABLES),
+    ],
+)
+def test_an_edit_makes_again_exactly_what_follows_from_it(first, second, edit, again):
+    edit(second)
+    assert rules(missed(second, first)) == again
