@@ -164,7 +164,7 @@ def test_carried_priors_follow_the_field_and_none_is_zero():
 def test_the_preprocessed_scan_fits_the_network_and_its_quality_is_measured(source, done, tmp_path):
     outputs = [str(tmp_path / name) for name in ("n.nii.gz", "n.json")]
     paths = [done / "preproc.nii.gz", done / "moved.nii.gz", source / "brain_mask.nii.gz"]
-    normalise(*map(str, paths), *outputs, [32, 40, 32], 5.0, "MNI152")
+    normalise(*map(str, paths), *outputs, [32, 40, 32], 5.0, 0.0, "z_score", "MNI152")
     assert np.isfinite(read_volume(outputs[0]).data).all()
     files = [done / "mask.nii.gz", done / "x.json", done / "preproc.nii.gz"]
     files += [source / "brain_T1w.nii.gz", source / "brain_mask.nii.gz", done / "conform.json"]
