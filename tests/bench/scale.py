@@ -1,8 +1,8 @@
-"""What planning a large study costs: a dry run of N scans of N / 2 subjects, nothing built and everything built.
+"""What planning a large study costs: a dry run of N scans of N / 2 subjects, nothing built.
 
     python tests/bench/scale.py [scans]
 
-The images are empty files, and so are the results. Prints seconds, memory and the number of jobs.
+The images are empty files. Prints seconds, memory and the number of jobs.
 """
 
 import os
