@@ -55,7 +55,10 @@ def test_a_truncated_image_without_compression(tmp_path):
     assert "truncated" in refusal(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"not an image at all", gzip.compress(b"no image either" * 40)])
+NO_IMAGES = {"empty": b"", "text": b"not an image at all", "compressed text": gzip.compress(b"no image either" * 40)}
+
+
+@pytest.mark.parametrize("content", NO_IMAGES.values(), ids=NO_IMAGES.keys())
 def test_a_file_that_is_no_image(tmp_path, content):
     path = tmp_path / "scan.nii.gz"
     path.write_bytes(content)
