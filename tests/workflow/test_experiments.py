@@ -11,7 +11,7 @@ from sri24_like import write_sri24_like
 
 SMALL = {
     "experiment": "small",
-    "threads": 2,
+    "threads": 1,
     "seeds": [1],
     "preprocess": {"resolution_mm": 6.0, "network_shape": [16, 16, 16], "network_voxel_mm": 12.0},
     "classifier": {"channels": [2, 4], "hidden": 4, "epochs": 2},
@@ -102,11 +102,13 @@ def test_defigan_on_adni_is_planned_with_the_networks_of_the_paper(tmp_path):
     assert set(table["split"][table["subject"].duplicated()]) == {"train", "validation", "test"}
 
 
-def test_the_adni_study_runs_whole_on_a_tiny_cohort_in_its_layout(tmp_path, finished):
-    source, folder = finished.results / "cohort/bids", tmp_path / "data"
-    scans = pd.read_csv(finished.results / "cohort/scans.tsv", sep="\t", dtype=str)
-    few = scans.drop_duplicates("subject").groupby("group").head(3)
-    scans = scans[scans["subject"].isin(few["subject"])]
+def test_the_adni_study_runs_whole_on_a_tiny_cohort_in_its_layout(tmp_path):
+    simulated = Workflow(tmp_path / "simulated")
+    few = simulated.folder / "few.yaml"
+    few.write_text(yaml.safe_dump({"cohort": {"demo": {"controls": 3, "patients": 3}}}))
+    simulated.run("--", "cohort", configfiles=[few])
+    source, folder = simulated.results / "cohort/bids", tmp_path / "data"
+    scans = pd.read_csv(simulated.results / "cohort/scans.tsv", sep="\t", dtype=str)
     rows = []
     for scan in scans.itertuples():
         subject, session = f"sub-{scan.subject}", f"ses-{scan.session}"
