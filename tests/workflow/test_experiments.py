@@ -49,6 +49,15 @@ def image_of(folder, subject, session):
     return folder / f"{subject}/{session}/anat/{subject}_{session}_T1w.nii.gz"
 
 
+def write_empty(folder, rows):
+    """A dataset of empty images, one a row, with its tables."""
+    for row in rows:
+        image = image_of(folder, row["subject"], row["session_id"])
+        image.parent.mkdir(parents=True)
+        image.touch()
+    write_tables(folder, pd.DataFrame(rows))
+
+
 @pytest.mark.parametrize("study", STUDIES)
 def test_a_study_of_empty_files_of_its_size_is_planned(tmp_path, study):
     groups, scans = STUDIES[study]
@@ -64,11 +73,7 @@ def test_a_study_of_empty_files_of_its_size_is_planned(tmp_path, study):
         for i, label in enumerate(subjects)
         for v in range(visits_of[i])
     ]
-    for row in rows:
-        image = image_of(tmp_path / "data", row["subject"], row["session_id"])
-        image.parent.mkdir(parents=True)
-        image.touch()
-    write_tables(tmp_path / "data", pd.DataFrame(rows))
+    write_empty(tmp_path / "data", rows)
     workflow = Workflow(tmp_path / "workflow")
     sections = {"seeds": [1], "group": {"split": "test"}, "sanity": {"methods": ["backprop"]}}
     text = run(workflow, study, tmp_path / "data", "--dry-run", "--quiet", "rules", **sections)
@@ -87,11 +92,7 @@ def test_defigan_on_adni_is_planned_with_the_networks_of_the_paper(tmp_path):
         for i in range(24)
         for v, label in enumerate(["MCI", "AD"] if i < 8 else ["MCI"] if i < 16 else ["AD"])
     ]
-    for row in rows:
-        image = image_of(tmp_path / "data", row["subject"], row["session_id"])
-        image.parent.mkdir(parents=True)
-        image.touch()
-    write_tables(tmp_path / "data", pd.DataFrame(rows))
+    write_empty(tmp_path / "data", rows)
     workflow = Workflow(tmp_path / "workflow")
     text = run(workflow, "defigan_adni", tmp_path / "data", "--dry-run", "--quiet", "rules")
     planned = dict(re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE))
