@@ -172,7 +172,7 @@ def _preprocess(config: dict, scans: pd.DataFrame) -> str:
         f"Scans were brought to one orientation, {cut}{denoised}corrected for intensity bias [Tustison 2010], "
         f"{stripped}, and aligned to {TEMPLATES[config['atlas']]} by {MAPS[settings['register']['dof']]} "
         f"transformation with {ALIGNED[settings['register']['engine']]}; for the networks they "
-        f"were resampled to {shape} voxels of {settings['network_voxel_mm']:g} mm "
+        f"were resampled to {shape} voxels of {settings['network_voxel_mm']:g} mm and "
         f"{SCALED[settings['intensity']]}"
     )
 
