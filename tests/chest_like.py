@@ -1,13 +1,11 @@
 """Chest X-rays drawn from a known geometry: the disease lowers the diaphragm and narrows heart and trachea."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from PIL import Image
-from pydicom import Dataset
-from pydicom.dataset import FileMetaDataset
-from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
 # What a disease of severity 1 does: the diaphragm goes down by this share of half the film's height; heart and trachea
 # lose this share of their width.
@@ -66,22 +64,58 @@ def write_png(film, path, bits=16):
     Image.fromarray((film * (2**bits - 1)).round().astype(kind)).save(path)
 
 
+# Group, element and kind of value.
+ELEMENTS = {
+    "TransferSyntaxUID": (0x0002, 0x0010, "UI"),
+    "SOPClassUID": (0x0008, 0x0016, "UI"),
+    "SOPInstanceUID": (0x0008, 0x0018, "UI"),
+    "ImagerPixelSpacing": (0x0018, 0x1164, "DS"),
+    "ViewPosition": (0x0018, 0x5101, "CS"),
+    "SamplesPerPixel": (0x0028, 0x0002, "US"),
+    "PhotometricInterpretation": (0x0028, 0x0004, "CS"),
+    "PlanarConfiguration": (0x0028, 0x0006, "US"),
+    "NumberOfFrames": (0x0028, 0x0008, "IS"),
+    "Rows": (0x0028, 0x0010, "US"),
+    "Columns": (0x0028, 0x0011, "US"),
+    "BitsAllocated": (0x0028, 0x0100, "US"),
+    "BitsStored": (0x0028, 0x0101, "US"),
+    "HighBit": (0x0028, 0x0102, "US"),
+    "PixelRepresentation": (0x0028, 0x0103, "US"),
+    "RescaleIntercept": (0x0028, 0x1052, "DS"),
+    "RescaleSlope": (0x0028, 0x1053, "DS"),
+}
+
+
 def write_dicom(stored, path, bits=12, interpretation="MONOCHROME2", **elements):
     """Whole numbers (rows, columns) as an uncompressed DICOM file; negative ones are stored with a sign."""
-    film = Dataset()
-    film.file_meta = FileMetaDataset()
-    film.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    film.file_meta.MediaStorageSOPClassUID = film.SOPClassUID = DigitalXRayImageStorageForPresentation
-    film.file_meta.MediaStorageSOPInstanceUID = film.SOPInstanceUID = generate_uid(entropy_srcs=[str(path)])
-    signed = stored.min() < 0
-    film.Rows, film.Columns = stored.shape[-2:]
-    film.SamplesPerPixel, film.PhotometricInterpretation = 1, interpretation
-    film.BitsAllocated, film.BitsStored, film.HighBit = 16, bits, bits - 1
-    film.PixelRepresentation = int(signed)
-    film.PixelData = stored.astype(np.int16 if signed else np.uint16).tobytes()
-    for name, value in elements.items():
-        setattr(film, name, value)
-    film.save_as(path, enforce_file_format=True)
+    is_signed = bool(stored.min() < 0)
+    elements = {
+        "TransferSyntaxUID": "1.2.840.10008.1.2.1",  # explicit kinds, little-endian
+        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.1.1",  # digital X-ray, for presentation
+        "SOPInstanceUID": "2.25.1",
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": interpretation,
+        "Rows": stored.shape[-2],
+        "Columns": stored.shape[-1],
+        "BitsAllocated": 16,
+        "BitsStored": bits,
+        "HighBit": bits - 1,
+        "PixelRepresentation": int(is_signed),
+    } | elements
+    body = b"".join(_element(*ELEMENTS[name], elements[name]) for name in sorted(elements, key=ELEMENTS.get))
+    pixels = stored.astype("<i2" if is_signed else "<u2").tobytes()
+    body += struct.pack("<HH2sHI", 0x7FE0, 0x0010, b"OW", 0, len(pixels)) + pixels
+    Path(path).write_bytes(bytes(128) + b"DICM" + body)
+
+
+def _element(group, element, kind, value):
+    if kind == "US":
+        data = struct.pack("<H", value)
+    else:
+        text = "\\".join(map(str, value if isinstance(value, list) else [value]))
+        # An odd length is filled: with a zero in UIDs, with a space elsewhere.
+        data = (text + ("\0" if kind == "UI" else " ") * (len(text) % 2)).encode()
+    return struct.pack("<HH2sH", group, element, kind.encode(), len(data)) + data
 
 
 def write_cohort(folder: Path, single: int, pairs: int, shape=(64, 72)) -> pd.DataFrame:

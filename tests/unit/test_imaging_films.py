@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK as sitk  # noqa: N813 - its customary name
 from chest_like import draw_film, write_dicom, write_png
 from counterwarp.errors import ConfigError, CounterwarpError, ScanError
 from counterwarp.imaging.film_pairs import observed_film_change, register_film
@@ -37,13 +38,20 @@ def test_dicom_is_rescaled_and_monochrome1_is_turned_round_within_its_bits(tmp_p
     write_dicom(
         700 * SMALL, tmp_path / "both.dcm", bits=14, interpretation="MONOCHROME1", RescaleSlope=2, RescaleIntercept=1
     )
-    write_dicom(SMALL - 3, tmp_path / "signed", bits=12, interpretation="MONOCHROME1")
+    write_dicom(SMALL - 3, tmp_path / "signed", bits=16, interpretation="MONOCHROME1")
     np.testing.assert_array_equal(read_film(tmp_path / "plain.dcm"), 700 * SMALL)
     np.testing.assert_array_equal(read_film(tmp_path / "scaled.dcm"), 350 * SMALL - 100)
-    # Twelve bits end at 4095, fourteen at 16383; with a sign twelve go from -2048 to 2047.
+    # Twelve bits end at 4095, fourteen at 16383; with a sign sixteen go from -32768 to 32767.
     np.testing.assert_array_equal(read_film(tmp_path / "turned.dcm"), 4095 - 700 * SMALL)
     np.testing.assert_array_equal(read_film(tmp_path / "both.dcm"), 2 * (16383 - 700 * SMALL) + 1)
     np.testing.assert_array_equal(read_film(tmp_path / "signed"), -1 - (SMALL - 3))
+
+
+def test_compressed_dicom_is_read(tmp_path):
+    film = (4095 * draw_film(1, 0.0)).astype(np.uint16)
+    sitk.WriteImage(sitk.GetImageFromArray(film[None]), tmp_path / "film.dcm", useCompression=True)
+    assert (tmp_path / "film.dcm").stat().st_size < film.nbytes
+    np.testing.assert_array_equal(read_film(tmp_path / "film.dcm"), film)
 
 
 def test_what_is_no_usable_film_is_refused_with_the_reason(tmp_path):
@@ -70,6 +78,13 @@ def test_what_is_no_usable_film_is_refused_with_the_reason(tmp_path):
     refused("oblong.dcm", "0.1 x 0.2 mm.*square")
     write_dicom(np.stack([SMALL, SMALL]), tmp_path / "frames.dcm", NumberOfFrames=2)
     refused("frames.dcm", "2 x 2 x 3 values, not one film")
+    colour = np.zeros((2, 3 * 3), int)
+    write_dicom(colour, tmp_path / "colour.dcm", 16, "RGB", SamplesPerPixel=3, PlanarConfiguration=0, Columns=3)
+    refused("colour.dcm", "photometric interpretation RGB")
+    write_dicom(SMALL - 3, tmp_path / "signed.dcm", bits=12, interpretation="MONOCHROME1")
+    refused("signed.dcm", "no film can be read.*GetBitsStored")
+    (tmp_path / "half.dcm").write_bytes((tmp_path / "oblong.dcm").read_bytes()[:-40])
+    refused("half.dcm", "no film can be read")
 
 
 def test_the_centre_square_is_cut_and_the_histogram_is_flat(tmp_path):

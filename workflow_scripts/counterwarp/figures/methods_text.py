@@ -16,7 +16,6 @@ PACKAGES = (
     "torch",
     "monai",
     "simpleitk",
-    "pydicom",
     "pillow",
     "captum",
     "nilearn",

@@ -65,36 +65,40 @@ def _read_png(path) -> np.ndarray:
 
 
 def _read_dicom(path) -> np.ndarray:
-    """Stored values after the modality's rescale; MONOCHROME1, in which 0 is white, is turned round."""
-    import pydicom
-    from pydicom.pixels import apply_rescale
+    """Stored values after the modality's rescale; MONOCHROME1, in which 0 is white, comes turned round from ITK."""
+    import SimpleITK as sitk  # noqa: N813 - its customary name
 
+    with open(path, "rb"):  # the disk's fault is not the file's: another try may help
+        pass
+    film = sitk.ImageFileReader()
+    film.SetImageIO("GDCMImageIO")
+    film.SetFileName(str(path))
     try:
-        film = pydicom.dcmread(path)
-        stored = film.pixel_array
-    except Exception as error:  # pydicom has no common class: parsing, decoders and missing elements raise their own
-        if isinstance(error, OSError | MemoryError) and getattr(error, "errno", None):
-            raise
-        raise ScanError(
-            f"{path}: no film can be read ({' '.join(str(error).split())}); export it as uncompressed DICOM or PNG"
-        ) from error
-    _check_dicom(path, film, stored)
-    if film.PhotometricInterpretation == "MONOCHROME1":
-        low = -(2 ** (film.BitsStored - 1)) if film.PixelRepresentation else 0
-        stored = 2 * low + 2**film.BitsStored - 1 - stored.astype(np.int64)
-    return np.asarray(apply_rescale(stored, film), np.float32)
+        film.ReadImageInformation()
+        _check_dicom(path, film)
+        values = sitk.GetArrayFromImage(film.Execute())[0].astype(np.float32)
+    except RuntimeError as error:
+        reason = str(error).strip().splitlines()[-1]
+        raise ScanError(f"{path}: no film can be read ({reason}); export it as DICOM or PNG") from error
+    return values
 
 
-def _check_dicom(path, film, stored: np.ndarray) -> None:
-    interpretation = film.PhotometricInterpretation
+def _element(film, tag: str) -> str:
+    """A DICOM element ("group|element") as text, empty where the file has none."""
+    return film.GetMetaData(tag).strip("\0 ") if film.HasMetaDataKey(tag) else ""
+
+
+def _check_dicom(path, film) -> None:
+    interpretation = _element(film, "0028|0004")
     if interpretation not in ("MONOCHROME1", "MONOCHROME2"):
         raise ScanError(f"{path}: photometric interpretation {interpretation}, not grey values; export it as grey")
-    if stored.ndim != 2:
-        raise ScanError(f"{path}: {' x '.join(map(str, stored.shape))} values, not one film; give one frame")
-    view = str(film.get("ViewPosition") or "").upper()
+    columns, rows, frames = film.GetSize()
+    if frames != 1:
+        raise ScanError(f"{path}: {frames} x {rows} x {columns} values, not one film; give one frame")
+    view = _element(film, "0018|5101").upper()
     if view not in FRONTAL_VIEWS:
         raise ScanError(f"{path}: view position {view}, not PA; correct the view in the table of films")
-    spacing = film.get("PixelSpacing") or film.get("ImagerPixelSpacing")
+    spacing = [float(edge) for edge in (_element(film, "0028|0030") or _element(film, "0018|1164")).split("\\") if edge]
     if spacing and abs(spacing[0] / spacing[1] - 1) > PIXEL_TOLERANCE:
         raise ScanError(
             f"{path}: pixels of {spacing[0]:g} x {spacing[1]:g} mm, so that a square crop is none on the patient; "
@@ -143,7 +147,7 @@ def prepare_film(path: str, image: str, sidecar: str, edge: int) -> None:
         sidecar,
         sources=[path],
         space="film",
-        tools=("pillow", "pydicom"),
+        tools=("pillow", "simpleitk"),
         Description="Centre square of the film, resized, histogram equalised",
         Units="share of darker pixels: values of 0 to 65535 stand for -1 to 1",
     )
