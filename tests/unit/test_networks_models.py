@@ -74,6 +74,21 @@ def test_the_two_tasks_give_different_displacements_of_one_image():
     assert (inject - remove).abs().max() > 1e-6
 
 
+@pytest.mark.parametrize("grid", GRIDS)
+@pytest.mark.parametrize("output", ["displacement", "velocity", "image"])
+def test_a_mirrored_simulator_makes_of_a_mirror_image_the_mirror_image(grid, output):
+    torch.manual_seed(3)
+    network = Simulator(grid, (2, 3), 4, 2, output=output, mirror=True)
+    # Large enough to move an image visibly.
+    torch.nn.init.normal_(network.last.weight, std=0.1)
+    images, task = torch.randn(2, 1, *grid), torch.tensor([INJECT, REMOVE])
+    seen, mirrored = (simulate(network.train(), view, task)[0] for view in (images, images.flip(2)))
+    assert (mirrored.flip(2) - seen).abs().max() > 0.01
+    seen, mirrored = (simulate(network.eval(), view, task)[0] for view in (images, images.flip(2)))
+    assert (seen - images).abs().max() > 0.01
+    torch.testing.assert_close(mirrored.flip(2), seen, atol=1e-5, rtol=1e-5)
+
+
 def test_every_parameter_of_the_simulator_is_used():
     network = Simulator((8, 8, 8), (2, 3), 4, 2, output_level=1)
     network(torch.randn(4, 1, 8, 8, 8), torch.tensor([INJECT, INJECT, REMOVE, REMOVE])).square().sum().backward()

@@ -7,8 +7,7 @@ from captum.attr import LayerAttribution, LayerGradCam
 from torch import Tensor, nn
 
 from counterwarp.explain.inspection import last_activation
-from counterwarp.networks.classifier import MIRRORED
-from counterwarp.networks.layers import LINEAR
+from counterwarp.networks.layers import LINEAR, MIRRORED
 
 BATCH = 8
 

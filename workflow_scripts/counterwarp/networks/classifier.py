@@ -4,10 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
-from counterwarp.networks.layers import BATCH_NORM, CHANNELS_LAST, CONVOLUTION, MAX_POOL, pooled
-
-# The axis of (batch, channel, *grid) that runs from left to right.
-MIRRORED = 2
+from counterwarp.networks.layers import BATCH_NORM, CHANNELS_LAST, CONVOLUTION, MAX_POOL, MIRRORED, pooled
 
 
 class Classifier(nn.Module):

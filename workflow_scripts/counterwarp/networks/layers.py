@@ -9,6 +9,8 @@ MAX_POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
 # The features of a voxel beside each other in memory: on the CPU, convolutions with few features, their gradients and
 # max-pooling are two to eight times faster so.
 CHANNELS_LAST = {2: torch.channels_last, 3: torch.channels_last_3d}
+# The axis of (batch, channel, *grid) that runs from left to right.
+MIRRORED = 2
 # Names of linear interpolation.
 LINEAR = {2: "bilinear", 3: "trilinear"}
 

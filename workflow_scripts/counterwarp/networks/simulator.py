@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from counterwarp.networks.condconv import convolution, pass_on
-from counterwarp.networks.layers import BATCH_NORM, pooled
+from counterwarp.networks.layers import BATCH_NORM, MIRRORED, pooled
 from counterwarp.networks.warp import integrate, resize, warp
 
 INJECT, REMOVE = 0.0, 1.0
@@ -33,6 +33,8 @@ class Simulator(nn.Module):
         output_level: level on whose grid the field is computed; 0 is the image's own grid, as in the paper; from a
             coarser one the displacement is interpolated linearly.
         output: what the last layer computes, a key of OUTPUTS.
+        mirror: whether, outside training, the field of an image is the mean of its own and of that of its mirror image,
+            turned back; for a simulator trained on both, of a classifier to which the two are the same.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class Simulator(nn.Module):
         experts: int,
         output_level: int = 0,
         output: str = "displacement",
+        mirror: bool = False,
     ):
         super().__init__()
         self.settings = {
@@ -52,9 +55,10 @@ class Simulator(nn.Module):
             "experts": experts,
             "output_level": output_level,
             "output": output,
+            "mirror": mirror,
         }
         dims, deepest = len(grid), len(channels) - 1
-        self.output_level, self.output = output_level, output
+        self.output_level, self.output, self.mirror = output_level, output, mirror
         self.bottom = (channels[-1], *pooled(tuple(grid), deepest))
         features = torch.Size(self.bottom).numel()
 
@@ -93,9 +97,19 @@ class Simulator(nn.Module):
             "image": (batch, 1, *grid), the simulated image itself.
         """
         raw = self._decode(images, task)
+        if self.mirror and not self.training:
+            raw = (raw + self._mirrored(self._decode(images.flip(MIRRORED), task))) / 2
         if self.output != "velocity":
             return raw
         return torch.where(task == INJECT, 1.0, -1.0).reshape(-1, *[1] * (raw.dim() - 1)) * raw
+
+    def _mirrored(self, field: Tensor) -> Tensor:
+        """What the last layer gives, left and right exchanged: vectors change the sign of that component."""
+        turned = field.flip(MIRRORED)
+        if self.output == "image":
+            return turned
+        axis = MIRRORED - 2
+        return torch.cat([turned[:, :axis], -turned[:, axis : axis + 1], turned[:, axis + 1 :]], dim=1)
 
     def _decode(self, images: Tensor, task: Tensor) -> Tensor:
         skips = self.encode(images, task)

@@ -11,8 +11,9 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim.swa_utils import AveragedModel, update_bn
 from tqdm import tqdm
 
-from counterwarp.networks.classifier import MIRRORED, Classifier
+from counterwarp.networks.classifier import Classifier
 from counterwarp.networks.device import arithmetic
+from counterwarp.networks.layers import MIRRORED
 from counterwarp.training.checkpoints import ResumeFile, fingerprint
 from counterwarp.training.pack import Pack
 

@@ -129,7 +129,7 @@ def train_simulator(
     settings = {"logit_loss": "shift", "network": Simulator, **settings, **VARIANTS[method]}
     settings["delta"] = _delta(settings["delta"], classifier, controls, patients)
     sizes = {name: settings[name] for name in ("channels", "fully_connected", "experts", "output_level", "output")}
-    network = settings.pop("network")(grid=pack.grid, **sizes).to(device)
+    network = settings.pop("network")(grid=pack.grid, **sizes, mirror=settings["flip"]).to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=settings["learning_rate"])
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings["steps"])
     weights = [tensor.cpu().numpy() for tensor in classifier.state_dict().values()]
