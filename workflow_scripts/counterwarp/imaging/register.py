@@ -11,8 +11,9 @@ from counterwarp.imaging.resample import at_least, resample
 
 WORKING_MM = 2.0
 _METRIC = "MI[{fixed},{moving},1,32,Regular,0.25]"
-_LEVELS = ("500x250x100", "4x3x2", "2x1x1")
-_RIGID = Stage("Rigid[0.1]", _METRIC, *_LEVELS)
+_LEVELS = ("200x100x50", "4x3x2", "2x1x1")
+# It only has to bring the next stage near.
+_RIGID = Stage("Rigid[0.1]", _METRIC, "200x50", "4x3", "2x1")
 AFFINE_STAGES = (_RIGID, Stage("Affine[0.1]", _METRIC, *_LEVELS))
 # Of ANTs, by degrees of freedom.
 STAGES = {7: (_RIGID, Stage("Similarity[0.1]", _METRIC, *_LEVELS)), 12: AFFINE_STAGES}
