@@ -1,6 +1,9 @@
 # Networks ask a cluster for a GPU; on one machine nobody counts it.
 GPUS = 0 if config["device"] == "cpu" else 1
 
+# Of the steps that lead to the trainings, the longest jobs: whatever else can run then fills the cores beside them.
+FIRST = 1
+
 
 def scaled(amount):
     """A resource that grows with each try, so that a job that was killed for want of it gets more."""

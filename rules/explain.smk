@@ -63,6 +63,7 @@ rule explain_simulator:
     wildcard_constraints:
         method="|".join(methods("simulator")),
     cache: True
+    priority: FIRST
     conda:
         "../envs/explain.yaml"
     threads: config["threads"]

@@ -15,6 +15,7 @@ rule pack:
     log:
         "<logs>/pack.log",
     cache: True
+    priority: FIRST
     conda:
         "../envs/pack.yaml"
     params:

@@ -119,6 +119,7 @@ rule normalise:
     log:
         "<scanlog>_normalise.log",
     cache: True
+    priority: FIRST
     group:
         "scan"
     conda:

@@ -27,6 +27,7 @@ rule train_classifier:
     log:
         "<logs>/train_classifier_seed-{seed}.log",
     cache: True
+    priority: FIRST
     conda:
         "../envs/train.yaml"
     threads: config["threads"]
@@ -60,6 +61,7 @@ rule train_simulator:
     log:
         "<logs>/train_simulator_{method}_seed-{seed}.log",
     cache: True
+    priority: FIRST
     conda:
         "../envs/train.yaml"
     threads: config["threads"]
@@ -95,6 +97,7 @@ rule train_generator:
     log:
         "<logs>/train_generator_{method}_seed-{seed}.log",
     cache: True
+    priority: FIRST
     conda:
         "../envs/train.yaml"
     threads: config["threads"]
