@@ -36,7 +36,8 @@ def _draw_methods(axes, methods: pd.DataFrame) -> None:
     axes.set_yticks(places, [TITLES.get(name, name) for name in methods["method"]])
     axes.invert_yaxis()
     axes.set_xlabel("NCC of predicted and observed change")
-    axes.set_title(f"Test subjects: {subjects} (line: 95 % interval over subjects)")
+    line = "line: 95 % interval over subjects" if methods["low"].notna().any() else "too few for an interval"
+    axes.set_title(f"Test subjects: {subjects} ({line})")
 
 
 def _draw_pairs(axes, pairs: pd.DataFrame) -> None:

@@ -12,6 +12,8 @@ from counterwarp.stats.ncc import ncc
 
 LOG = logging.getLogger("counterwarp")
 RESAMPLES = 9999
+# Of three subjects, one draw in 27 takes the same three times, so that the 95 % interval would only be their range.
+FEWEST = 4
 ANY_FIELD = "any"
 
 
@@ -128,7 +130,7 @@ def summarise(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
 
     Returns:
         method, mean, sd (over the seeds' means, with n - 1), seeds, low and high (95 % interval of the mean when
-        subjects are drawn anew, each with its mean over the seeds), subjects.
+        subjects are drawn anew, each with its mean over the seeds; nan for fewer than FEWEST), subjects.
     """
     subjects, rows = by_subject(scores), []
     for method in subjects.columns.unique("method"):
@@ -160,9 +162,9 @@ def compare(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 def _interval(values: pd.Series, seed: int) -> tuple[float, float]:
-    """Percentiles 2.5 and 97.5 of the mean of subjects drawn with replacement; nan for fewer than two subjects."""
+    """Percentiles 2.5 and 97.5 of the mean of subjects drawn with replacement; nan for fewer than FEWEST subjects."""
     known = values.dropna().to_numpy()
-    if len(known) < 2:
+    if len(known) < FEWEST:
         return np.nan, np.nan
     result = bootstrap((known,), np.mean, n_resamples=RESAMPLES, method="percentile", rng=seed)
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
