@@ -157,6 +157,7 @@ def test_all_faults_of_all_rows_are_listed_together(tmp_path):
         ({"seeds": [1, 1]}, "seeds: [1, 1] has non-unique elements"),
         ({"experiment": "../elsewhere"}, "(letters, digits, _ and -)"),
         ({"explain": {"methods": ["lime"]}}, "explain.methods.0: 'lime' is not valid"),
+        ({"roi": {"tissues": "fast"}}, "roi.tissues: 'fast' is not one of ['priors', 'kmeans']"),
         ({"roi": {"model": "anova"}}, "roi.model: 'anova' is not one of ['ols', 'mixed']"),
     ],
 )
