@@ -164,6 +164,10 @@ def test_all_faults_of_all_rows_are_listed_together(tmp_path):
         ({"cohort": {"bids": {"acq": None, "rec": None, "run": 2}}}, "cohort.bids.run: 2 is not one of"),
         ({"qc": {"exclude": "listed"}}, "qc.exclude: listed needs the table of the scans"),
         ({"qc": {"listed": "out.tsv"}}, "would not be read, because qc.exclude is none"),
+        (
+            {"preprocess": {"strip": {"engine": "robex", "head": "simulated", "bet_fraction": 0.5, "masks": "mine"}}},
+            "masks: 'mine' would not be read, because preprocess.strip.engine is robex; set it to mask, or leave",
+        ),
         ({"qc": {"exclude": "bad"}}, "qc.exclude: 'bad' is not one of ['none', 'flagged', 'listed']"),
         ({"simulator": {"delta": -3.0}}, "simulator.delta: -3.0 is not valid"),
         ({"simulator": {"delta": 0}}, "(auto, or a number above 0)"),

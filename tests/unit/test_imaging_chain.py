@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from counterwarp.cohorts.demo import ScanSettings, write_head, write_phantom, write_scan
 from counterwarp.imaging.atlas import mni152, write_atlas
-from counterwarp.imaging.io import Volume, read_sidecar, read_volume
+from counterwarp.imaging.io import Volume, read_sidecar, read_volume, write_image
 from counterwarp.imaging.normalise import normalise
 from counterwarp.imaging.qc import correlation, dice, landmark_error, measure, same_order
 from counterwarp.imaging.segment import TISSUES, carried_priors, segment
@@ -190,3 +190,16 @@ def test_the_preprocessed_scan_fits_the_network_and_its_quality_is_measured(sour
     assert numbers["mask_dice"] > 0.95
     assert numbers["landmark_error_voxels"] < 1
     assert numbers["flags"] == numbers["warnings"] == []
+
+
+def test_a_brain_that_the_field_of_view_cuts_off_is_flagged(source, done, tmp_path):
+    """The upper tenth of the brain is not in the scan."""
+    mask = read_volume(done / "mask.nii.gz")
+    low, high = np.flatnonzero((mask.data > 0.5).any((0, 1)))[[0, -1]]
+    cut = str(tmp_path / "cut.nii.gz")
+    write_image(mask.data[:, :, : high - (high - low) // 10] > 0.5, mask.affine, cut, "scanner")
+    files = [done / "x.json", done / "preproc.nii.gz", source / "brain_T1w.nii.gz", source / "brain_mask.nii.gz"]
+    numbers = measure(cut, *map(str, [*files, done / "conform.json"]))
+    assert [flag.partition(" of ")[2] for flag in numbers["flags"]] == [
+        "the brain mask touches the border: brain cut off?"
+    ]
