@@ -4,18 +4,22 @@ rule roi:
     localrule: True
 
 
+BY_PRIORS = config["roi"]["tissues"] == "priors"
+
+
 rule segment:
     input:
         image=rules.register.output.image,
         mask=rules.register.output.mask,
-        inverse=rules.syn.output.inverse,
-        prior_CSF=rules.atlas.output.CSF,
-        prior_GM=rules.atlas.output.GM,
-        prior_WM=rules.atlas.output.WM,
+        inverse=rules.syn.output.inverse if BY_PRIORS else [],
+        prior_CSF=rules.atlas.output.CSF if BY_PRIORS else [],
+        prior_GM=rules.atlas.output.GM if BY_PRIORS else [],
+        prior_WM=rules.atlas.output.WM if BY_PRIORS else [],
     output:
         CSF="<scan>_space-<space>_label-CSF_probseg.nii.gz",
         GM="<scan>_space-<space>_label-GM_probseg.nii.gz",
         WM="<scan>_space-<space>_label-WM_probseg.nii.gz",
+        sidecar="<scan>_space-<space>_probseg.json",
     log:
         "<scanlog>_segment.log",
     cache: True
@@ -74,8 +78,10 @@ rule roi_glm:
     conda:
         "../envs/roi.yaml"
     params:
-        **config["roi"],
         code=digest("roi_glm"),
+        formula=config["roi"]["formula"],
+        volumes=config["roi"]["volumes"],
+        model=config["roi"]["model"],
     script:
         "../workflow_scripts/roi_glm.py"
 

@@ -18,7 +18,7 @@ def collect(inputs, outputs):
         else:
             flags[scan] = json.loads(Path(path).read_text())["flags"]
     listed = read_listed(inputs.listed, params.scans) if inputs.listed else {}
-    left_out = pd.read_csv(inputs.left_out, sep="\t", dtype=str)
+    left_out = pd.read_csv(inputs.left_out, sep="\t", dtype=str, keep_default_na=False)
     exclusions(left_out, flags, failed, listed, params.exclude).to_csv(outputs.table, sep="\t", index=False)
 
 

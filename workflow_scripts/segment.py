@@ -8,9 +8,10 @@ scan_step(
     lambda inputs, outputs: segment(
         inputs.image,
         inputs.mask,
-        inputs.inverse,
-        {tissue: getattr(inputs, f"prior_{tissue}") for tissue in TISSUES},
         {tissue: getattr(outputs, tissue) for tissue in TISSUES},
+        outputs.sidecar,
         snakemake.params.space,
+        getattr(inputs, "inverse", ""),
+        {tissue: getattr(inputs, f"prior_{tissue}") for tissue in TISSUES if getattr(inputs, f"prior_{tissue}", "")},
     ),
 )

@@ -22,13 +22,13 @@ def configuration(**sections):
     return config
 
 
-def index(folder, content, name="scans.tsv", covariates=()):
+def index(folder, content, name="scans.tsv", covariates=(), leave_out=lambda name, reason: None):
     """What is made of a table of eight images, which are there."""
     (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
     for i in range(1, 9):
         (folder / f"{i:03d}.nii.gz").touch()
     cohort = configuration(cohort={"source": "table", "path": str(folder / name)})["cohort"]
-    return sources.index(cohort, "", covariates)
+    return sources.index(cohort, "", covariates, leave_out)
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,12 @@ def test_a_table_that_only_looks_different_is_read(tmp_path, name, content):
         (GOOD.replace("001\t", f"{'x' * 200}\t", 1), "has 204 characters; give it at most 150"),
         (GOOD.replace("001.nii.gz", "../001.nii.gz", 1), "row 1: '../001.nii.gz' leaves the folder of the table"),
         (GOOD.replace("001.nii.gz", "/etc/passwd", 1), "row 1: '/etc/passwd' leaves the folder of the table"),
-        (GOOD.replace("001.nii.gz", "none.nii.gz", 1), "none.nii.gz; correct the path or remove the row"),
-        (GOOD.replace("001.nii.gz", "loop", 1), "row 1: no file"),
+        (GOOD.replace(".nii.gz", ".nii"), "none of its 8 images is there; correct the paths, which start at "),
+        (
+            GOOD.replace("1.nii", "1.ni").replace("3.nii", "3.ni").replace("5.nii", "5.ni").replace("7.nii", "7.ni"),
+            "no control among 4 subjects; a classifier needs both groups",
+        ),
+        (GOOD.replace("1.nii", "1\0.nii", 1), "not a table of UTF-8 text (it holds zero bytes); save it as UTF-8"),
         (GOOD.replace("F\n", "F\textra\n", 1), "row 1 has 6 cells and the header 5; correct the row"),
         (GOOD.replace("sex", "age", 1), "column 'age' is there 2 times; keep one"),
         (HEADER, "no row below the header; give each scan one"),
@@ -93,6 +97,27 @@ def test_a_bad_table_stops_before_any_work_and_says_what_to_do(tmp_path, content
         index(tmp_path, content)
     assert message in str(caught.value)
     assert sorted(path.suffix for path in tmp_path.iterdir() if not path.is_symlink()) == [*[".gz"] * 8, ".tsv"]
+
+
+@pytest.mark.parametrize("name", ["none.nii.gz", "loop", "dangling", ".", "x" * 300, "001.nii.gz/x"])
+def test_a_row_without_its_file_is_left_out_with_its_reason(tmp_path, name):
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "dangling").symlink_to("nowhere.nii.gz")
+    left_out = []
+    scans = index(tmp_path, GOOD.replace("001.nii.gz", name, 1), leave_out=lambda *why: left_out.append(why))
+    assert scans["subject"].tolist() == [f"{i:03d}" for i in range(2, 9)]
+    [(scan, reason)] = left_out
+    assert scan == "sub-001" and f"{tmp_path}/scans.tsv: row 1: no file {tmp_path}" in reason
+
+
+def test_who_was_left_out_is_said_where_nobody_is_left(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        index(tmp_path, GOOD.replace("patient\t", "MCI\t").replace("001.nii.gz", "none", 1))
+    assert caught.value.problems == [
+        "no patient among 3 subjects; a classifier needs both groups",
+        f"5 subjects, sessions or images are left out, the first: sub-001: {tmp_path}/scans.tsv: row 1: no file "
+        f"{tmp_path}/none",
+    ]
 
 
 def test_splits_of_the_users_own_are_checked(tmp_path):
@@ -116,7 +141,7 @@ def test_a_table_that_is_not_there_or_is_a_folder_is_named(tmp_path):
 
 
 def test_all_faults_of_all_rows_are_listed_together(tmp_path):
-    bad = GOOD.replace("70.5", "old", 1).replace("002\t", "..\t", 1).replace("003.nii.gz", "none", 1)
+    bad = GOOD.replace("70.5", "old", 1).replace("002\t", "..\t", 1).replace("003.nii.gz", "../none", 1)
     with pytest.raises(ConfigError) as caught:
         index(tmp_path, bad, covariates=["height"])
     assert len(caught.value.problems) == 4
@@ -139,6 +164,10 @@ def test_all_faults_of_all_rows_are_listed_together(tmp_path):
         ({"cohort": {"bids": {"acq": None, "rec": None, "run": 2}}}, "cohort.bids.run: 2 is not one of"),
         ({"qc": {"exclude": "listed"}}, "qc.exclude: listed needs the table of the scans"),
         ({"qc": {"listed": "out.tsv"}}, "would not be read, because qc.exclude is none"),
+        (
+            {"preprocess": {"strip": {"engine": "robex", "head": "simulated", "bet_fraction": 0.5, "masks": "mine"}}},
+            "masks: 'mine' would not be read, because preprocess.strip.engine is robex; set it to mask, or leave",
+        ),
         ({"qc": {"exclude": "bad"}}, "qc.exclude: 'bad' is not one of ['none', 'flagged', 'listed']"),
         ({"simulator": {"delta": -3.0}}, "simulator.delta: -3.0 is not valid"),
         ({"simulator": {"delta": 0}}, "(auto, or a number above 0)"),
@@ -157,6 +186,7 @@ def test_all_faults_of_all_rows_are_listed_together(tmp_path):
         ({"seeds": [1, 1]}, "seeds: [1, 1] has non-unique elements"),
         ({"experiment": "../elsewhere"}, "(letters, digits, _ and -)"),
         ({"explain": {"methods": ["lime"]}}, "explain.methods.0: 'lime' is not valid"),
+        ({"roi": {"tissues": "fast"}}, "roi.tissues: 'fast' is not one of ['priors', 'kmeans']"),
         ({"roi": {"model": "anova"}}, "roi.model: 'anova' is not one of ['ols', 'mixed']"),
     ],
 )

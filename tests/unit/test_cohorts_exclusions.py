@@ -3,6 +3,7 @@
 import pandas as pd
 import pytest
 from counterwarp.cohorts.exclusions import exclusions, not_used, read_listed
+from counterwarp.cohorts.table import write_left_out
 from counterwarp.errors import ConfigError
 
 LEFT_OUT = pd.DataFrame({"scan": ["sub-99"], "reason": ["no row in participants.tsv"]})
@@ -45,3 +46,14 @@ def test_a_list_names_scans_that_there_are(tmp_path):
     path.write_text("name\nsub-1\n")
     with pytest.raises(ConfigError, match="no column scan"):
         read_listed(path, ["sub-1"])
+
+
+def test_whatever_a_users_table_holds_comes_back_from_ours(tmp_path):
+    """A tab, a quote or a line end in a cell neither opens a column nor a row."""
+    hostile = [("sub-a\tb", 'group "x"\tis\nunknown'), ("sub-<b>", "=1+1"), ("sub-n/a", "NA"), ("sub-'é'", "")]
+    write_left_out(hostile, tmp_path / "left_out.tsv")
+    left_out = pd.read_csv(tmp_path / "left_out.tsv", sep="\t", dtype=str, keep_default_na=False)
+    exclusions(left_out, {}, {}, {}, "none").to_csv(tmp_path / "exclusions.tsv", sep="\t", index=False)
+    table = pd.read_csv(tmp_path / "exclusions.tsv", sep="\t", dtype=str, keep_default_na=False)
+    assert sorted(zip(table.scan, table.reason, strict=True)) == sorted(hostile)
+    assert not_used(tmp_path / "exclusions.tsv") == {scan for scan, _ in hostile}

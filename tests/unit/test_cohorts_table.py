@@ -103,12 +103,12 @@ def test_films_need_neither_age_nor_sex_and_their_dates_are_their_sessions(tmp_p
 
 
 def test_every_fault_of_a_table_of_films_is_said_at_once(tmp_path):
-    faults = {"date": {1: "31.1.2015"}, "view": {2: ""}, "path": {5: "none.png"}}
+    faults = {"date": {1: "31.1.2015"}, "view": {2: ""}, "path": {5: "../none.png", 6: "none.png"}}
     with pytest.raises(ConfigError) as caught:
         sources.index(film_table(tmp_path, **faults), "")
     text = "\n".join(caught.value.problems)
     assert "row 2: date '31.1.2015' is not of the form" in text and "row 3: no view" in text
-    assert "row 6: no file" in text
+    assert "row 6: '../none.png' leaves" in text and "left out, the first: sub-06_ses-20150131: " in text
     with pytest.raises(ConfigError, match="no film has the view PA"):
         sources.index(film_table(tmp_path, view=dict.fromkeys(range(13), "LL")), "")
     with pytest.raises(ConfigError, match="no patient among 12 subjects"):
@@ -214,17 +214,20 @@ def cohort(path, source, **changed):
     return {"source": source, "path": str(path), "columns": names, "labels": labels, **shares, **changed}
 
 
-def test_table_source_refuses_missing_files_and_paths_that_leave(tmp_path):
-    scans = people()
+def test_table_source_leaves_out_missing_files_and_refuses_paths_that_leave(tmp_path):
+    scans, left_out = people(10), []
     for name in scans.path[2:]:
         (tmp_path / name).write_bytes(b"x")
-    scans.loc[0, "path"] = "../sub-001_T1w.nii.gz"
     path = tmp_path / "scans.tsv"
     scans.drop(columns="session").to_csv(path, sep="\t", index=False)
-    with pytest.raises(ConfigError) as caught:
+    found = sources.index(cohort(path, "table"), "", leave_out=lambda *why: left_out.append(why))
+    assert found.subject.tolist() == [f"{i:03d}" for i in range(3, 11)]
+    assert [name for name, _ in left_out] == ["sub-001", "sub-002"]
+    assert left_out[1][1] == f"{path}: row 2: no file {tmp_path}/sub-002_T1w.nii.gz"
+    scans.loc[0, "path"] = "../sub-001_T1w.nii.gz"
+    scans.drop(columns="session").to_csv(path, sep="\t", index=False)
+    with pytest.raises(ConfigError, match=r"row 1: '../sub-001_T1w.nii.gz' leaves the folder of the table"):
         sources.index(cohort(path, "table"), "")
-    text = str(caught.value)
-    assert "leaves the folder of the table" in text and "no file" in text and "sub-002_T1w.nii.gz" in text
 
 
 def test_table_source_keeps_ids_as_text(tmp_path):

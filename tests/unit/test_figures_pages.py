@@ -119,6 +119,16 @@ def test_the_methods_paragraph_names_the_engines_and_cites_them(engine):
     assert len(references) == len(set(re.findall(r"\[([^\]]+ \d{4}[ab]?)\]", text)))
 
 
+def test_the_methods_paragraph_says_what_guided_the_segmentation():
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    by_priors, _ = methods_text(config, two_scans())
+    assert "guided by the template's tissues carried to the scan, and regional volumes, normalised" in by_priors
+    config["roi"]["tissues"] = "kmeans"
+    by_kmeans, references = methods_text(config, two_scans())
+    assert "by Atropos [Avants 2011b], guided by k-means of the signal" in by_kmeans and "carried to" not in by_kmeans
+    assert any("n-tissue segmentation" in line for line in references)
+
+
 def test_versions_and_command_lines_of_the_engines_are_on_the_page():
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     strip = {"Engine": "bet", "CommandLines": ["bet a b -f 0.5"], "SoftwareVersions": {"nipype": "1.2", "FSL": "6.0.7"}}

@@ -8,6 +8,7 @@ import pytest
 from counterwarp.errors import ScanError
 from counterwarp.imaging.conform import conform, conform_volume
 from counterwarp.imaging.io import read_sidecar, read_volume
+from counterwarp.imaging.qc import flags
 from counterwarp.imaging.resample import resample, shear
 from scipy.spatial.transform import Rotation
 
@@ -78,6 +79,33 @@ def test_one_form_is_enough(tmp_path, q_code, s_code):
 def test_no_form_at_all_is_said(tmp_path):
     path = save(tmp_path / "a.nii.gz", scan(), np.diag([2, 2, 2, 1]), 0, 0)
     assert "left and right" in conform_volume(path, 10)[1][0]
+
+
+@pytest.mark.parametrize("hand", [0, np.nan, 2])
+def test_a_qform_alone_that_does_not_tell_its_handedness_is_doubted(tmp_path, hand):
+    left_handed = OBLIQUE @ np.diag([-1, 1, 1, 1.0])
+    path = tmp_path / "a.nii"
+    save(path, scan(), left_handed, 1, 0)
+    assert conform_volume(str(path), 10)[1] == []
+    content = bytearray(path.read_bytes())
+    assert np.frombuffer(content, np.float32, 1, 76) == -1
+    content[76:80] = np.float32(hand).tobytes()
+    path.write_bytes(content)
+    [warning] = conform_volume(str(path), 10)[1]
+    assert f"a qform alone, with {hand:g} in pixdim[0]" in warning
+    assert flags({"mask_litres": 1.5, "template_correlation": 0.8, "touching_share": 0.0}, [warning]) == [warning]
+    save(path, scan(), left_handed, 1, 1)
+    content = bytearray(path.read_bytes())
+    content[76:80] = np.float32(hand).tobytes()
+    path.write_bytes(content)
+    assert "mirror images of each other" in conform_volume(str(path), 10)[1][0]
+
+
+@pytest.mark.parametrize(("kind", "ends"), [(nib.AnalyzeImage, "img"), (nib.MGHImage, "mgz")])
+def test_an_analyze_image_knows_no_left_and_right_and_one_of_freesurfer_does(tmp_path, kind, ends):
+    path = str(tmp_path / f"a.{ends}")
+    nib.save(kind(scan(), np.diag([-2, 2, 2, 1])), path)
+    assert ["left and right" in warning for warning in conform_volume(path, 10)[1]] == [True] * (ends == "img")
 
 
 def test_a_sheared_header_is_resampled_to_the_same_world_and_said(tmp_path):

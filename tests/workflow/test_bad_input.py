@@ -148,6 +148,28 @@ def test_an_atlas_is_fetched_once_for_all_projects(workflow, tmp_path, monkeypat
     assert "rule fetch" not in workflow.run("--", brain, configfiles=files)
 
 
+def test_a_row_of_a_table_without_its_file_is_left_out_and_the_run_goes_on(workflow):
+    rows = [f"{i:02d}\tscans/{i:02d}.nii.gz\t{('patient', 'control')[i % 2]}\t70\tF" for i in range(1, 13)]
+    path = workflow.folder / "scans.tsv"
+    path.write_text("\n".join(["subject\tpath\tgroup\tage\tsex", *rows]) + "\n")
+    (workflow.folder / "scans").mkdir()
+    for i in range(1, 13):
+        (workflow.folder / f"scans/{i:02d}.nii.gz").touch()
+    (workflow.folder / "scans/03.nii.gz").unlink()
+    files = overlay(workflow, cohort={"source": "table", "path": str(path)})
+    text = workflow.run("--dry-run", "preprocess", configfiles=files)
+    assert "1 subjects, sessions or images are left out" in text and re.search(r"^conform +11$", text, re.MULTILINE)
+    left_out = (workflow.results / "cohort/left_out.tsv").read_text().splitlines()
+    assert left_out == ["scan\treason", f"sub-03\t{path}: row 3: no file {workflow.folder}/scans/03.nii.gz"]
+    for i in range(2, 13, 2):
+        (workflow.folder / f"scans/{i:02d}.nii.gz").unlink()
+    text = workflow.run(configfiles=files, check=False)
+    assert workflow.returncode != 0 and "Nothing was started" in text and "Traceback" not in text
+    assert (
+        "no patient among 5 subjects" in text and "7 subjects, sessions or images are left out, the first: sub" in text
+    )
+
+
 def head(value=1.0, shape=(33, 40, 36)):
     x = np.stack(np.meshgrid(*[np.linspace(-1, 1, n) for n in shape], indexing="ij"))
     return (1000 * value * (np.linalg.norm(x, axis=0) < 0.8)).astype(np.float32)

@@ -125,6 +125,10 @@ USED = {
     "001": (save, ""),
     "002": (lambda p: save(p, head()[::-1], AFFINE @ np.diag([-1, 1, 1, 1.0]) + offset()), ""),
     "noform": (lambda p: save(p, q_code=0, s_code=0), "neither qform nor sform: the axes are a guess; check left"),
+    "nohand": (
+        lambda p: (save(p, s_code=0), patch(p, 76, bytes(4))),
+        "a qform alone, with 0 in pixdim[0] for its handedness: 1 was taken; check left and right",
+    ),
     "contradictory": (lambda p: save(p, qform=SHIFTED), "qform and sform disagree by up to 7.0 mm: the sform was used"),
     "mirrored": (lambda p: save(p, qform=MIRRORED), "mirror images of each other: the sform was used; check left and"),
     "sheared": (lambda p: save(p, affine=sheared(), q_code=0), "not at right angles (sheared header)"),

@@ -65,6 +65,12 @@ def contradictions(config: dict) -> list[str]:
             f"qc.listed: {quality['listed']!r} would not be read, because qc.exclude is {quality['exclude']}; set it "
             "to listed, or leave qc.listed empty"
         )
+    strip = config["preprocess"]["strip"]
+    if strip["masks"] and strip["engine"] != "mask":
+        problems.append(
+            f"preprocess.strip.masks: {strip['masks']!r} would not be read, because preprocess.strip.engine is "
+            f"{strip['engine']}; set it to mask, or leave preprocess.strip.masks empty"
+        )
     if cohort["source"] not in ("gaussians", "toy", "films"):
         problems += _impossible_grid(config)
     return problems

@@ -1,5 +1,6 @@
 """The scans of a BIDS dataset: listed once, and matched with its tables."""
 
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -119,7 +120,7 @@ def _images(folder: Path, leave_out: LeaveOut) -> list[Image]:
         subject, session, entities = parts.groups(default="")
         if scan != f"sub-{subject}" + (f"_ses-{session}" if session else ""):
             leave_out(scan, f"{path}: the name belongs into another folder; move or rename the file")
-        elif not path.is_file():
+        elif not os.path.isfile(path):
             leave_out(scan, f"{path}: a link that leads nowhere; fetch the file that it stands for")
         else:
             images.append(Image(subject, session, dict(part.split("-", 1) for part in entities.split("_")[1:]), path))

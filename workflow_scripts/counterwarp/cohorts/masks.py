@@ -1,5 +1,6 @@
 """Brain masks of the user's own: found beside each scan, or named in the table."""
 
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -57,6 +58,6 @@ def _in_table(folder: Path, name: str, scan: str) -> tuple[str, str]:
     full = (folder / name).resolve()
     if not name or not full.is_relative_to(folder.resolve()):
         return "", f"{scan}: mask {name!r} leaves the folder of the table; give a path inside it"
-    if not full.is_file():
+    if not os.path.isfile(full):
         return "", f"{scan}: no mask {full}; correct the path or exclude the scan"
     return str(folder / name), ""

@@ -1,6 +1,7 @@
 """Tables that users write: read as text, with their own column names."""
 
 import csv
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ def read_text_table(path: Path) -> pd.DataFrame:
     Raises:
         ConfigError: no such file, not UTF-8, a row longer or shorter than the header, or a column named twice.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise ConfigError([f"{path}: no such table; set cohort.path to what cohort.source reads"])
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -26,6 +27,8 @@ def read_text_table(path: Path) -> pd.DataFrame:
         raise ConfigError([f"{path}: no permission to read it; ask its owner for it"]) from error
     except (UnicodeDecodeError, csv.Error) as error:
         raise ConfigError([f"{path}: not a table of UTF-8 text ({error}); save it as UTF-8"]) from error
+    if any("\0" in cell for line in lines for cell in line):
+        raise ConfigError([f"{path}: not a table of UTF-8 text (it holds zero bytes); save it as UTF-8"])
     if not lines:
         raise ConfigError([f"{path}: the table is empty; give it a header line and a row for each scan"])
     header, *rows = [[cell.strip() for cell in line] for line in lines]

@@ -36,8 +36,25 @@ def index(
         leave_out: called with the name and the reason for each subject, session or image that is left out.
 
     Raises:
-        ConfigError: with every problem found.
+        ConfigError: with every problem found; and, where scans were left out, how many and why the first was, because
+            that may be why a group is empty.
     """
+    left_out = []
+
+    def leave_out_and_remember(name: str, reason: str) -> None:
+        left_out.append(f"{name}: {reason}")
+        leave_out(name, reason)
+
+    try:
+        return _index(cohort, bids_folder, covariates, leave_out_and_remember)
+    except ConfigError as error:
+        more = (
+            f"{len(left_out)} subjects, sessions or images are left out, the first: {left_out[0]}" if left_out else ""
+        )
+        raise ConfigError([*error.problems, *filter(None, [more])]) from error
+
+
+def _index(cohort: dict, bids_folder: str, covariates: Sequence[str], leave_out: LeaveOut) -> pd.DataFrame:
     make = {"demo": _demo, "bids": _bids, "table": _table, "films": _films}[cohort["source"]]
     scans, problems = make(cohort, bids_folder, leave_out)
     if not len(scans):
@@ -61,13 +78,13 @@ def _demo(cohort: dict, bids_folder: str, _) -> tuple[pd.DataFrame, list[str]]:
     return scans, []
 
 
-def _table(cohort: dict, *_) -> tuple[pd.DataFrame, list[str]]:
+def _table(cohort: dict, _, leave_out: LeaveOut) -> tuple[pd.DataFrame, list[str]]:
     path = Path(cohort["path"])
     scans = rename(read_text_table(path), cohort["columns"])
     require(scans, ("subject", "path", "group", "age", "sex"), cohort["columns"], path)
     if "session" not in scans:
         scans["session"] = ""
-    return scans, _place(scans, path)
+    return _place(scans, path, leave_out)
 
 
 def _films(cohort: dict, _, leave_out: LeaveOut) -> tuple[pd.DataFrame, list[str]]:
@@ -75,13 +92,15 @@ def _films(cohort: dict, _, leave_out: LeaveOut) -> tuple[pd.DataFrame, list[str
     path = Path(cohort["path"])
     films = rename(read_text_table(path), cohort["columns"])
     require(films, ("subject", "path", "date", "view", "group"), cohort["columns"], path)
-    problems = _place(films, path)
+    problems = []
     for i, (date, view) in enumerate(zip(films["date"], films["view"], strict=True)):
         if not _is_date(date):
             problems.append(f"{path}: row {i + 1}: date {date!r} is not of the form 2015-03-27; correct it")
         if not view:
             problems.append(f"{path}: row {i + 1}: no view; write PA, or what it is")
     films = films.assign(session=films["date"].str.replace("-", ""), age=np.nan, sex="")
+    films, of_paths = _place(films, path, leave_out)
+    problems += of_paths
     frontal = films["view"].str.upper() == FRONTAL
     for row in films[~frontal].itertuples():
         leave_out(table.name_of(row, "_"), f"its view is {row.view}, not {FRONTAL}")
@@ -97,17 +116,22 @@ def _is_date(text: str) -> bool:
         return False
 
 
-def _place(scans: pd.DataFrame, path: Path) -> list[str]:
-    """Let the paths of a table start where we are; what is wrong with them."""
+def _place(scans: pd.DataFrame, path: Path, leave_out: LeaveOut) -> tuple[pd.DataFrame, list[str]]:
+    """Let the paths of a table start where we are; what is wrong with them. A row without its file is left out."""
     problems = [] if len(scans) else [f"{path}: no row below the header; give each scan one"]
-    for i, name in enumerate(scans.path):
-        full = Path(os.path.realpath(path.parent / name))
-        if not full.is_relative_to(path.parent.resolve()):
-            problems.append(f"{path}: row {i + 1}: {name!r} leaves the folder of the table; give a path inside it")
-        elif not full.is_file():
-            problems.append(f"{path}: row {i + 1}: no file {full}; correct the path or remove the row")
-        scans.loc[i, "path"] = str(path.parent / name)
-    return problems
+    folder, kept = os.path.realpath(path.parent), []
+    for number, row in enumerate(scans.itertuples(), 1):
+        full = os.path.realpath(path.parent / row.path)
+        leaves = not Path(full).is_relative_to(folder)
+        kept.append(leaves or os.path.isfile(full))
+        if leaves:
+            problems.append(f"{path}: row {number}: {row.path!r} leaves the folder of the table; give a path inside it")
+        elif not kept[-1]:
+            leave_out(table.name_of(row, "_"), f"{path}: row {number}: no file {full}")
+    if kept and not any(kept):
+        problems.append(f"{path}: none of its {len(kept)} images is there; correct the paths, which start at {folder}")
+    scans = scans.assign(path=[str(path.parent / name) for name in scans["path"]])
+    return scans[np.array(kept, bool)].reset_index(drop=True), problems
 
 
 def _bids(cohort: dict, _, leave_out: LeaveOut) -> tuple[pd.DataFrame, list[str]]:

@@ -159,6 +159,11 @@ STRIPPED = {
 }
 ALIGNED = {"ants": "ANTs [Avants 2011a]", "flirt": "FLIRT [Jenkinson 2002]"}
 MAPS = {7: "a similarity", 12: "an affine"}
+# What guides the segmentation of tissues.
+GUIDED = {
+    "priors": "guided by the template's tissues carried to the scan",
+    "kmeans": "guided by k-means of the signal, its darkest class taken for CSF and its brightest for white matter",
+}
 
 
 def _preprocess(config: dict, scans: pd.DataFrame) -> str:
@@ -264,8 +269,8 @@ def _roi(config: dict, scans: pd.DataFrame) -> str:
     )
     given = f" with {' and '.join(covariates)} as covariates" if covariates else ""
     return (
-        "Tissue was segmented by Atropos [Avants 2011b], guided by the template's tissues carried to the scan, and "
-        f"regional volumes, {'in native space' if native else 'normalised for head size'}, were "
+        f"Tissue was segmented by Atropos [Avants 2011b], {GUIDED[settings['tissues']]}, and regional "
+        f"volumes, {'in native space' if native else 'normalised for head size'}, were "
         f"compared between groups by two-tailed {model}{given} "
         "[Seabold 2010], with false discovery rates over the regions [Benjamini 1995]"
     )

@@ -10,7 +10,7 @@ from nibabel.spatialimages import HeaderDataError
 
 from counterwarp.errors import ScanError
 from counterwarp.imaging.fsl import reorient_and_crop
-from counterwarp.imaging.io import Volume, open_image, write_image, write_sidecar
+from counterwarp.imaging.io import Volume, open_image, stored_header, write_image, write_sidecar
 from counterwarp.imaging.resample import corners, resample, shear
 
 LOG = logging.getLogger("counterwarp")
@@ -86,11 +86,11 @@ def conform_volume(path: str, minimum_field_of_view_mm: float) -> tuple[Volume, 
             "exclude the scan"
         )
     data, negative = _non_negative(volume.data)
-    return Volume(data, volume.affine), header_warnings(image) + reoriented + negative + _inverted(data)
+    return Volume(data, volume.affine), header_warnings(image, path) + reoriented + negative + _inverted(data)
 
 
-def header_warnings(image: nib.Nifti1Image) -> list[str]:
-    """Where a header leaves doubt about the position of its voxels, a sentence each.
+def header_warnings(image: nib.Nifti1Image, path: str) -> list[str]:
+    """Where the header of the image at `path` leaves doubt about the position of its voxels, a sentence each.
 
     ITK reads the qform and nibabel the sform. Here the sform counts where it is set, then the qform; where neither is
     set there is only nibabel's guess.
@@ -99,13 +99,26 @@ def header_warnings(image: nib.Nifti1Image) -> list[str]:
     qform, q_code = _qform(image)
     if not s_code and not q_code:
         return [f"header has neither qform nor sform: the axes are a guess; {LEFT_OR_RIGHT}"]
-    if s_code and q_code and np.linalg.det(sform[:3, :3]) * np.linalg.det(qform[:3, :3]) < 0:
+    if not s_code:
+        return _handedness_of_qform(nib.load(path))
+    if q_code and np.linalg.det(sform[:3, :3]) * np.linalg.det(qform[:3, :3]) < 0:
         return [f"qform and sform are mirror images of each other: the sform was used; {LEFT_OR_RIGHT}"]
-    if s_code and q_code and shear(sform) <= SHEAR_ALLOWED:
+    if q_code and shear(sform) <= SHEAR_ALLOWED:
         apart = np.linalg.norm(corners(image.shape, sform) - corners(image.shape, qform), axis=1).max()
         if apart > 0.1 * voxel_sizes(sform).min():
             return [f"qform and sform disagree by up to {apart:.1f} mm: the sform was used"]
     return []
+
+
+def _handedness_of_qform(image: nib.Nifti1Image) -> list[str]:
+    """A quaternion turns and never mirrors: which hand the axes are of stands in pixdim[0] alone, as 1 or -1."""
+    header = stored_header(image)
+    if header is None or abs(header["pixdim"][0]) == 1:
+        return []
+    return [
+        f"header has a qform alone, with {header['pixdim'][0]:g} in pixdim[0] for its handedness: 1 was taken; "
+        f"{LEFT_OR_RIGHT}"
+    ]
 
 
 def _qform(image: nib.Nifti1Image) -> tuple[np.ndarray | None, int]:

@@ -87,13 +87,20 @@ def _load(path) -> nib.Nifti1Image:
         raise ScanError(f"{path}: not a readable image ({_first_line(error)}); copy or convert it again") from error
 
 
-def _check_voxel_size(image, path) -> None:
-    """nibabel takes an edge of 0 for 1 mm; where no sform gives another, that would be a guess."""
+def stored_header(image) -> nib.Nifti1Header | None:
+    """The header of a NIfTI as its file has it, before nibabel puts it right; None of another kind of file."""
     if not isinstance(image, nib.Nifti1Pair):
-        return
+        return None
     file = image.file_map["header" if "header" in image.file_map else "image"]
     with file.get_prepare_fileobj("rb") as opened:
-        header = type(image.header).from_fileobj(opened, check=False)
+        return type(image.header).from_fileobj(opened, check=False)
+
+
+def _check_voxel_size(image, path) -> None:
+    """nibabel takes an edge of 0 for 1 mm; where no sform gives another, that would be a guess."""
+    header = stored_header(image)
+    if header is None:
+        return
     edges = header["pixdim"][1:4]
     if not header["sform_code"] and not (edges > 0).all():
         size = " x ".join(f"{edge:g}" for edge in edges)
