@@ -121,9 +121,10 @@ rule explain_generator:
 
 rule export_maps:
     input:
+        # Not the scans' images, which the index follows from: Snakemake notes all inputs and params for each output.
+        labels="<results>/cohort/labels.tsv",
         index="<pack>/index.tsv",
         affine="<pack>/affine.json",
-        images=every_scan("<scan>_space-<space>_res-network_desc-normalised_T1w.nii.gz"),
         # An image or a displacement is of one network; maps are averaged, as everywhere.
         image=every_seed(f"<results>/explain/{DERIVED}/seed-{{seed}}/simulated.npy")[0],
         displacement=every_seed(f"<results>/explain/{DERIVED}/seed-{{seed}}/displacement.npy")[0],
@@ -142,7 +143,6 @@ rule export_maps:
     params:
         code=digest("export_maps"),
         space=SPACE,
-        scans=list(SCANS.scan),
         method=DERIVED,
         roles="image, displacement, log_jacobian",
     script:

@@ -1,12 +1,10 @@
 """Maps of every packed scan by a method that needs the classifier alone."""
 
-import time
-
-import numpy as np
 import pandas as pd
 from counterwarp.errors import CounterwarpError
 from counterwarp.explain import build
 from counterwarp.explain.inspection import DoesNotApplyError
+from counterwarp.explain.outputs import write_maps
 from counterwarp.networks import files
 from counterwarp.networks.device import prepare
 from counterwarp.training.pack import read_pack
@@ -18,14 +16,12 @@ def explain(inputs, outputs):
     pack = read_pack(inputs.images, inputs.index)
     classifier = files.load_classifier(inputs.weights, inputs.architecture).to(device)
     explainer = build(snakemake.wildcards.method, classifier, **snakemake.params.options)
-    images, patients = pack.tensor(pack.index.index).to(device), pack.patients.to(device)
-    start = time.monotonic()
+    images, patients = pack.stream(pack.index.index, device), pack.patients.to(device)
     try:
-        maps = explainer.explain(images, patients).cpu()
+        seconds = write_maps(explainer, images, patients, outputs.maps)
     except DoesNotApplyError as error:
         raise CounterwarpError(f"{error}; remove {snakemake.wildcards.method} from explain.methods") from error
-    log_speed(snakemake.wildcards.method, snakemake.wildcards.seed, len(images), start)
-    np.save(outputs.maps, maps.numpy())
+    log_speed(snakemake.wildcards.method, snakemake.wildcards.seed, len(images), seconds)
     # A saliency method simulates nothing, so it has no logits to show.
     pd.DataFrame(columns=["row", "scan", "raw", "simulated", "cycled"]).to_csv(outputs.logits, sep="\t", index=False)
 

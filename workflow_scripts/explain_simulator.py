@@ -1,7 +1,5 @@
 """Maps, displacements and simulated images of every packed scan by a trained simulator or generator."""
 
-import time
-
 from counterwarp.explain import build
 from counterwarp.explain.outputs import write_simulation
 from counterwarp.networks import files
@@ -18,12 +16,9 @@ def explain(inputs, outputs):
     classifier = files.load_classifier(inputs.classifier_weights, inputs.classifier_architecture).to(device)
     simulator = files.load([Simulator, TwoSimulators, Generator], inputs.weights, inputs.architecture).to(device)
     explainer = build(snakemake.wildcards.method, classifier, simulator)
-    images, patients = pack.tensor(pack.index.index).to(device), pack.patients.to(device)
-    start = time.monotonic()
-    simulation = explainer.simulate(images, patients)
-    simulation.maps.cpu()  # waits for a GPU
-    log_speed(snakemake.wildcards.method, snakemake.wildcards.seed, len(images), start)
-    write_simulation(simulation, images, pack.index, inputs.mask, **vars(outputs))
+    images, patients = pack.stream(pack.index.index, device), pack.patients.to(device)
+    seconds = write_simulation(explainer, images, patients, pack.index, inputs.mask, **vars(outputs))
+    log_speed(snakemake.wildcards.method, snakemake.wildcards.seed, len(images), seconds)
 
 
 cohort_step(snakemake, explain)

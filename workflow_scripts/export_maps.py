@@ -10,19 +10,22 @@ NAMES = ("image", "displacement", "log_jacobian")
 
 
 def export(inputs, outputs):
-    scans = snakemake.params.scans
+    params = snakemake.params
+    scans, packed = (
+        pd.read_csv(table, sep="\t", dtype={"scan": str})["scan"] for table in (inputs.labels, inputs.index)
+    )
     pairs = [zip(getattr(outputs, name), getattr(outputs, f"{name}_sidecar"), strict=True) for name in NAMES]
     places = {scan: dict(zip(NAMES, of_scan, strict=True)) for scan, *of_scan in zip(scans, *pairs, strict=True)}
-    sources = dict(zip(scans, inputs.images, strict=True))
-    packed = set(pd.read_csv(inputs.index, sep="\t", dtype={"scan": str})["scan"])
-    for scan in set(scans) - packed:
+    # Beside each simulated image lies the one that the simulator was given.
+    names = [path.replace(f"_desc-{params.method}_T1w", "_desc-normalised_T1w") for path in snakemake.output.image]
+    sources = dict(zip(scans, names, strict=True))
+    for scan in set(scans) - set(packed):
         for path in [path for pair in places[scan].values() for path in pair]:
             if read_failure(sources[scan]):
                 shutil.copy(sources[scan], path)
             else:
                 write_not_used(scan, path)
     arrays = {"image": [inputs.image], "displacement": [inputs.displacement], "log_jacobian": inputs.log_jacobian}
-    params = snakemake.params
     export_scans(inputs.index, inputs.affine, arrays, sources, places, params.method, params.space)
 
 

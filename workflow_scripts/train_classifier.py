@@ -43,7 +43,7 @@ def classify(inputs, outputs):
     if params.shuffled:
         pack = shuffle_labels(pack, params.seed)
     network = take(pack, device, inputs, outputs) if params.own else train(pack, device, outputs)
-    values = logits(network, pack.tensor(pack.index.index).to(device)).cpu()
+    values = logits(network, pack.stream(pack.index.index, device)).cpu()
     pack.index[["row", "scan"]].assign(logit=values).to_csv(outputs.logits, sep="\t", index=False)
 
 

@@ -1,8 +1,9 @@
-"""What planning a large study costs: a dry run of N scans of N / 2 subjects, nothing built.
+"""What planning a large study costs: a dry run of N scans of N / 2 subjects, with nothing and with everything built.
 
     python tests/bench/scale.py [scans]
 
-The images are empty files. Prints seconds, memory and the number of jobs.
+The images are empty files. Prints seconds, memory and the number of jobs. "Everything built" means that no job ran:
+tests/built.py makes an empty file for each output and writes the records that Snakemake keeps of jobs that ended.
 """
 
 import os
@@ -58,7 +59,15 @@ def main() -> None:
         study = {"experiment": "large", "cohort": {"source": "bids", "path": "data"}}
         (folder / "study.yaml").write_text(yaml.safe_dump(study))
         text, cost = measured(folder, "--dry-run", "--cores", "2", "--quiet", "rules")
-        print(f"{scans} scans, {re.search(r'^total +([0-9]+)', text, re.MULTILINE)[1]} jobs, nothing built: {cost}")
+        jobs = re.search(r"^total +([0-9]+)", text, re.MULTILINE)[1]
+        print(f"{scans} scans, {jobs} jobs, nothing built: {cost}", flush=True)
+        stand_ins = [ROOT / "tests/built.py", ROOT / "Snakefile", folder, folder / "study.yaml"]
+        subprocess.run([sys.executable, *stand_ins], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        text, cost = measured(folder, "--dry-run", "--cores", "2", "--quiet", "rules")
+        if "Nothing to be done" not in text:
+            sys.exit(f"jobs are left although all is built:\n{text[-3000:]}")
+        records = sum(path.stat().st_size for path in (folder / ".snakemake").rglob("*") if path.is_file())
+        print(f"{scans} scans, everything built: {cost}; Snakemake's records take {records / 1e6:.0f} MB")
 
 
 if __name__ == "__main__":

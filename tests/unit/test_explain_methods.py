@@ -1,6 +1,7 @@
 """Every method explains in the disease's direction and in the scan's own frame; what is written says so."""
 
 import json
+from functools import partial
 
 import nibabel as nib
 import numpy as np
@@ -153,13 +154,15 @@ def test_a_velocity_s_map_is_that_of_its_flow():
 
 def test_the_files_of_a_simulation(tmp_path):
     images = torch.stack([ball(4), ball(5)]).float()[:, None]
-    simulation = build("cycle", Linear(torch.ones(GRID)), Ball()).simulate(images, torch.tensor([0.0, 1.0]))
+    explainer, patients = build("cycle", Linear(torch.ones(GRID)), Ball()), torch.tensor([0.0, 1.0])
+    simulation = explainer.simulate(images, patients)
     index = pd.DataFrame({"row": [0, 1], "scan": ["sub-01", "sub-02"]})
     np.save(tmp_path / "mask.npy", ball(7).numpy())
     arrays = {name: tmp_path / f"{name}.npy" for name in ("maps", "displacement", "simulated", "change")}
     tables = {name: tmp_path / f"{name}.tsv" for name in ("logits", "quality")}
     files = arrays | tables
-    write_simulation(simulation, images, index, tmp_path / "mask.npy", **files, cycled=tmp_path / "cycled.npy")
+    write = partial(write_simulation, explainer, images, patients, index, tmp_path / "mask.npy")
+    write(**files, cycled=tmp_path / "cycled.npy")
     assert np.load(arrays["maps"]).dtype == np.float32
     assert np.load(arrays["displacement"]).shape == (2, 3, *GRID)
     # A control's change is what the disease adds, a patient's what its removal takes.
@@ -171,7 +174,7 @@ def test_the_files_of_a_simulation(tmp_path):
     assert quality["folding_share"].tolist() == [0, 0]
     error = (simulation.cycled[0] - images[0, 0])[ball(7)].square().mean().sqrt().item()
     assert quality["cycle_rmse"][0] == pytest.approx(error, rel=1e-4)
-    write_simulation(simulation, images, index, tmp_path / "mask.npy", **files)
+    write(**files)
     logits, quality = (pd.read_csv(path, sep="\t") for path in tables.values())
     # Without the way back nothing is said of it.
     assert logits["cycled"].isna().all() and quality["cycle_rmse"].isna().all()

@@ -1,20 +1,69 @@
-"""A simulation on disk: arrays of the cohort, and each scan's images with what their numbers mean."""
+"""What methods find, on disk: arrays of the cohort, and each scan's images with what their numbers mean."""
 
 import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
+from counterwarp.arrays import ArrayFile
 from counterwarp.explain import METHODS
 from counterwarp.imaging.io import SPACES, write_image, write_sidecar
 
+# Images that are explained and written together: a multiple of every method's own batch.
+AT_A_TIME = 32
+
+
+def write_maps(explainer, images, patients: Tensor, maps: str | Path) -> float:
+    """Write the maps of all images, a few at a time, so that they never are in memory together.
+
+    Args:
+        explainer: of `counterwarp.explain.build`.
+        images: (n, 1, *grid), a tensor or `counterwarp.training.pack.Images`.
+        patients: (n,), 1 for patients.
+        maps: output .npy, (n, *grid) float32.
+
+    Returns:
+        Seconds that the method itself took.
+    """
+    seconds = 0.0
+    with ExitStack() as files:
+        written = None
+        for _, found, took in _explained(explainer.explain, images, patients):
+            values = found.cpu().numpy()
+            written = written or _open(files, maps, values, len(images))
+            written.write(values)
+            seconds += took
+    return seconds
+
+
+def _explained(verb: Callable, images, patients: Tensor) -> Iterator[tuple[Tensor, object, float]]:
+    """Of a few images at a time: these, what the method's verb says of them, and the seconds that it took."""
+    for rows in torch.arange(len(images)).split(AT_A_TIME):
+        some, groups = images[rows], patients[rows]
+        start = time.monotonic()
+        found = verb(some, groups)
+        if some.is_cuda:
+            torch.cuda.synchronize()
+        yield some, found, time.monotonic() - start
+
+
+def _open(files: ExitStack, path: str | Path, first: NDArray, length: int) -> ArrayFile:
+    """A file for as many rows, of the kind of the first ones."""
+    return files.enter_context(ArrayFile(path, first.dtype, (length, *first.shape[1:])))
+
 
 def write_simulation(
-    simulation,
+    explainer,
     images,
+    patients: Tensor,
     index: pd.DataFrame,
     mask: str | Path,
     maps: str | Path,
@@ -24,34 +73,56 @@ def write_simulation(
     logits: str | Path,
     quality: str | Path,
     cycled: str | Path | None = None,
-) -> None:
-    """Write what a simulator or a generator made of all packed scans.
+) -> float:
+    """Write what a simulator or a generator makes of all packed scans, as `write_maps` does.
 
     Args:
-        simulation: a `counterwarp.explain.cycle.Simulation` or `counterwarp.explain.defigan.Removal` of n scans.
-        images: tensor (n, 1, *grid), the raw images.
+        explainer: whose `simulate` gives a `counterwarp.explain.cycle.Simulation` or
+            `counterwarp.explain.defigan.Removal`.
+        images: (n, 1, *grid), a tensor or `counterwarp.training.pack.Images`.
+        patients: (n,), 1 for patients.
         index: the pack's table, one row per scan.
         mask: .npy, bool, the brain on the grid.
         maps, displacement, simulated, change: outputs .npy, float32 and thrice float16 (see `Simulation`).
         logits: output TSV: row, scan, raw, simulated, cycled.
         quality: output TSV: row, scan, folding_share, cycle_rmse (units of the images); both over the brain's voxels.
         cycled: output .npy, float16; None of a generator, which knows no way back: what is of the way back is nan.
+
+    Returns:
+        Seconds that the method itself took.
     """
     inside = np.load(mask)
-    np.save(maps, simulation.maps.cpu().numpy())
-    arrays = {"displacement": displacement, "simulated": simulated, "change": change} | (
+    paths = {"maps": maps, "displacement": displacement, "simulated": simulated, "change": change} | (
         {"cycled": cycled} if cycled else {}
     )
-    for name, path in arrays.items():
-        np.save(path, getattr(simulation, name).cpu().numpy().astype(np.float16))
+    columns, numbers, seconds = [], [], 0.0
+    with ExitStack() as files:
+        arrays = {}
+        for some, simulation, took in _explained(explainer.simulate, images, patients):
+            for name, path in paths.items():
+                values = getattr(simulation, name).cpu().numpy()
+                values = values if name == "maps" else values.astype(np.float16)
+                arrays[name] = arrays.get(name) or _open(files, path, values, len(images))
+                arrays[name].write(values)
+            of_logits, of_quality = _measured(simulation, some, inside, with_cycle=bool(cycled))
+            columns.append(of_logits)
+            numbers.append(of_quality)
+            seconds += took
+    for path, table in ((logits, columns), (quality, numbers)):
+        both = [index[["row", "scan"]].reset_index(drop=True), pd.concat(table, ignore_index=True)]
+        pd.concat(both, axis=1).to_csv(path, sep="\t", index=False)
+    return seconds
+
+
+def _measured(simulation, images: Tensor, inside: NDArray, with_cycle: bool) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The logits and the quality of a simulation of some images (k, 1, *grid), as of `write_simulation`."""
     columns = {name: getattr(simulation, f"{name}_logit").cpu().numpy() for name in ("raw", "simulated")}
-    columns["cycled"] = simulation.cycled_logit.cpu().numpy() if cycled else np.nan
-    index[["row", "scan"]].assign(**columns).to_csv(logits, sep="\t", index=False)
     numbers = {"folding_share": simulation.folded.cpu().numpy()[:, inside].mean(1), "cycle_rmse": np.nan}
-    if cycled:
+    if with_cycle:
         error = (simulation.cycled.cpu() - images[:, 0].cpu()).numpy()[:, inside]
         numbers["cycle_rmse"] = np.sqrt((error**2).mean(1))
-    index[["row", "scan"]].assign(**numbers).to_csv(quality, sep="\t", index=False)
+    columns["cycled"] = simulation.cycled_logit.cpu().numpy() if with_cycle else np.nan
+    return pd.DataFrame(columns), pd.DataFrame(numbers)
 
 
 def export_scan(

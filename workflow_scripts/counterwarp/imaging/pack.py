@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from counterwarp.arrays import ArrayFile
 from counterwarp.errors import CounterwarpError
 from counterwarp.imaging.films import FilmGrid, centre, read_prepared
 from counterwarp.imaging.io import read_sidecar, read_volume
@@ -43,10 +44,9 @@ def pack(
     template = read_volume(template_mask)
     grid = network_affine(template.data > 0.5, template.affine, list(network_shape), network_voxel_mm, network_cut_mm)
     rows = _usable(labels, images)
-    packed = np.lib.format.open_memmap(array, "w+", np.float16, (len(rows), *network_shape))
-    for row, scan in enumerate(rows.scan):
-        packed[row] = read_volume(images[scan]).data
-    packed.flush()
+    with ArrayFile(array, np.float16, (len(rows), *network_shape)) as packed:
+        for scan in rows.scan:
+            packed.write(read_volume(images[scan]).data[None])
     rows.to_csv(index, sep="\t")
     inside = resample(template.data > 0.5, template.affine, tuple(network_shape), grid) >= 0.5
     np.save(mask, inside)
@@ -86,11 +86,14 @@ def pack_films(
         ScanError: a film of another size.
     """
     rows = _usable(labels, films)
-    packed = np.lib.format.open_memmap(frames, "w+", np.float16, (len(rows), grid.edge, grid.edge))
-    for row, scan in enumerate(rows.scan):
-        packed[row] = read_prepared(films[scan], grid.edge)
-    packed.flush()
-    np.save(images, centre(packed, grid.crop))
+    with (
+        ArrayFile(frames, np.float16, (len(rows), grid.edge, grid.edge)) as whole,
+        ArrayFile(images, np.float16, (len(rows), grid.crop, grid.crop)) as middle,
+    ):
+        for scan in rows.scan:
+            film = read_prepared(films[scan], grid.edge)[None]
+            whole.write(film)
+            middle.write(centre(film, grid.crop))
     rows.to_csv(index, sep="\t")
     np.save(mask, np.ones((grid.crop, grid.crop), bool))
 
@@ -113,9 +116,8 @@ def pack_truth(
     """
     with open(affine) as file:
         grid = np.array(json.load(file))
-    packed = np.lib.format.open_memmap(output, "w+", np.float32, (len(scans), *shape))
-    for row, scan in enumerate(scans):
-        truth = read_volume(maps[scan])
-        world = np.array(read_sidecar(sidecars[scan])["WorldMatrix"])
-        packed[row] = resample(truth.data, truth.affine, tuple(shape), grid, world)
-    packed.flush()
+    with ArrayFile(output, np.float32, (len(scans), *shape)) as packed:
+        for scan in scans:
+            truth = read_volume(maps[scan])
+            world = np.array(read_sidecar(sidecars[scan])["WorldMatrix"])
+            packed.write(resample(truth.data, truth.affine, tuple(shape), grid, world)[None])

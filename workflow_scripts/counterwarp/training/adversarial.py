@@ -17,7 +17,7 @@ from counterwarp.networks.critic import build_critic
 from counterwarp.networks.generator import Generator, remove
 from counterwarp.training.checkpoints import ResumeFile, fingerprint
 from counterwarp.training.classifier import augment
-from counterwarp.training.pack import Pack
+from counterwarp.training.pack import Images, Pack
 
 LOG = logging.getLogger("counterwarp")
 BATCH = 8  # images at a time where nothing is learned
@@ -219,7 +219,7 @@ def train_generator(
     """
     settings = {**settings, "method": method}
     healthy, sick = (pack.rows("train", group) for group in ("control", "patient"))
-    held_out = [pack.tensor(pack.rows("validation", group)).to(device) for group in ("control", "patient")]
+    held_out = [pack.stream(pack.rows("validation", group), device) for group in ("control", "patient")]
     sizes = {name: settings[name] for name in ("channels", "output_scale", "fill")}
     generator = Generator(pack.grid, output=VARIANTS[method]["output"], **sizes).to(device)
     critic = build_critic(pack.grid, settings).to(device)
@@ -283,7 +283,7 @@ def _check(numbers: dict, progress: dict, generator: Generator) -> None:
 
 
 @torch.no_grad()
-def validate(generator: Generator, critic: nn.Module, healthy: Tensor, sick: Tensor, method: str) -> dict[str, float]:
+def validate(generator: Generator, critic: nn.Module, healthy: Images, sick: Images, method: str) -> dict[str, float]:
     """What the critic and the regulariser say of held-out images (n, 1, *grid), the networks in evaluation mode.
 
     Returns:

@@ -9,15 +9,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from counterwarp.arrays import Rows, blocks
+
 LOG = logging.getLogger("counterwarp")
 
 
-def fingerprint(settings: dict, *arrays: np.ndarray) -> str:
+def fingerprint(settings: dict, *arrays: np.ndarray | Rows) -> str:
     """Digest of what a training depends on: its settings (anything JSON can write) and its data."""
     total = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for array in arrays:
         total.update(f"{array.dtype}{array.shape}".encode())
-        total.update(np.ascontiguousarray(array).tobytes())
+        for block in blocks(array if array.shape else array[None]):
+            total.update(np.ascontiguousarray(block).tobytes())
     return total.hexdigest()
 
 

@@ -11,11 +11,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim.swa_utils import AveragedModel, update_bn
 from tqdm import tqdm
 
+from counterwarp.arrays import Rows
 from counterwarp.networks.classifier import Classifier
 from counterwarp.networks.device import arithmetic
 from counterwarp.networks.layers import MIRRORED
 from counterwarp.training.checkpoints import ResumeFile, fingerprint
-from counterwarp.training.pack import Pack
+from counterwarp.training.pack import Images, Pack
 
 LOG = logging.getLogger("counterwarp")
 BATCH = 16  # images at a time where nothing is learned
@@ -48,8 +49,8 @@ def train_classifier(
     """
     rows = torch.as_tensor(_of_both_groups(pack, "train"))
     held_out = _of_both_groups(pack, "validation")
-    images, patients = pack.tensor(rows).to(device), pack.patients[rows].to(device)
-    validation = pack.tensor(held_out).to(device), pack.patients[held_out].to(device)
+    images, patients = pack.stream(rows, device), pack.patients[rows].to(device)
+    validation = pack.stream(held_out, device), pack.patients[held_out].to(device)
     sizes = {name: settings[name] for name in ("channels", "hidden", "dropout", "batch_norm")}
     network = Classifier(pack.grid, **sizes, mirror=settings["flip"]).to(device)
     averaged = AveragedModel(network)
@@ -59,7 +60,8 @@ def train_classifier(
         network.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]
     )
     digest = fingerprint(
-        {"settings": settings, "index": pack.index.to_csv(), **(origin or {})}, pack.images[rows], pack.images[held_out]
+        {"settings": settings, "index": pack.index.to_csv(), **(origin or {})},
+        *(Rows(pack.images, of_split) for of_split in (rows, held_out)),
     )
     file = ResumeFile(resume, digest, {"network": network, "averaged": averaged, "optimiser": optimiser})
     progress = file.restore() or {"epoch": 0, "losses": [], "history": [], "best": None}
@@ -74,7 +76,7 @@ def train_classifier(
         candidate = network
         if epoch >= first_averaged:
             candidate = averaged.module
-            update_bn(images.chunk(len(images) // BATCH + 1), candidate)
+            update_bn(images.split(math.ceil(len(images) / (len(images) // BATCH + 1))), candidate)
         row = {"epoch": epoch + 1, "train_loss": fmean(progress["losses"]), **_validate(candidate, *validation)}
         rivals = [past["validation_loss"] for past in history if past["epoch"] > first_candidate]
         if row["validation_loss"] < min(rivals, default=math.inf):
@@ -95,7 +97,7 @@ def _of_both_groups(pack: Pack, split: str):
     return pack.rows(split)
 
 
-def _epoch(network: Classifier, optimiser, images: Tensor, patients: Tensor, settings: dict) -> float:
+def _epoch(network: Classifier, optimiser, images: Images, patients: Tensor, settings: dict) -> float:
     """One pass over the training scans in random order; returns the mean loss."""
     network.train()
     order = torch.randperm(len(images))
@@ -163,13 +165,13 @@ def augment(images: Tensor, flip: bool, shift_voxels: int, intensity: float = 0.
 
 
 @torch.no_grad()
-def logits(network: nn.Module, images: Tensor, batch_size: int = BATCH) -> Tensor:
+def logits(network: nn.Module, images: Tensor | Images, batch_size: int = BATCH) -> Tensor:
     """Logits (n,) of images (n, 1, *grid), a batch at a time, in evaluation mode."""
     network.eval()
     return torch.cat([network(batch) for batch in images.split(batch_size)])
 
 
-def _validate(network: nn.Module, images: Tensor, patients: Tensor) -> dict:
+def _validate(network: nn.Module, images: Images, patients: Tensor) -> dict:
     predicted = logits(network, images)
     right = (predicted > 0) == patients.bool()
     per_group = [right[patients == group].float().mean().item() for group in (0, 1)]

@@ -9,11 +9,12 @@ from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm import tqdm
 
+from counterwarp.arrays import Rows
 from counterwarp.networks.device import arithmetic
 from counterwarp.networks.simulator import INJECT, REMOVE, Simulator, TwoSimulators, simulate
 from counterwarp.training.checkpoints import ResumeFile, fingerprint
 from counterwarp.training.classifier import augment, logits
-from counterwarp.training.pack import Pack
+from counterwarp.training.pack import Images, Pack
 
 LOG = logging.getLogger("counterwarp")
 # A classifier that knows nothing has a spread of zero; one that is right nine times in ten, of about four.
@@ -125,7 +126,7 @@ def train_simulator(
         CounterwarpError: a split lacks a group.
     """
     classifier = classifier.to(device).eval().requires_grad_(False)
-    controls, patients = (pack.tensor(pack.rows("train", group)).to(device) for group in ("control", "patient"))
+    controls, patients = (pack.stream(pack.rows("train", group), device) for group in ("control", "patient"))
     settings = {"logit_loss": "shift", "network": Simulator, **settings, **VARIANTS[method]}
     settings["delta"] = _delta(settings["delta"], classifier, controls, patients)
     sizes = {name: settings[name] for name in ("channels", "fully_connected", "experts", "output_level", "output")}
@@ -135,7 +136,7 @@ def train_simulator(
     weights = [tensor.cpu().numpy() for tensor in classifier.state_dict().values()]
     digest = fingerprint(
         {"method": method, "settings": settings, "index": pack.index.to_csv(), **(origin or {})},
-        pack.images[pack.rows("train")],
+        Rows(pack.images, pack.rows("train")),
         *weights,
     )
     file = ResumeFile(resume, digest, {"network": network, "optimiser": optimiser, "schedule": schedule})
@@ -160,7 +161,7 @@ def train_simulator(
     return network.eval(), pd.DataFrame(progress["history"])
 
 
-def _delta(delta: float | str, classifier: nn.Module, controls: Tensor, patients: Tensor) -> float:
+def _delta(delta: float | str, classifier: nn.Module, controls: Images, patients: Images) -> float:
     """The logit shift to ask for; "auto" takes the difference between the two groups' mean logits."""
     if delta != "auto":
         return float(delta)
@@ -171,7 +172,7 @@ def _delta(delta: float | str, classifier: nn.Module, controls: Tensor, patients
     return spread
 
 
-def _draw(controls: Tensor, patients: Tensor, settings: dict) -> tuple[Tensor, Tensor]:
+def _draw(controls: Images, patients: Images, settings: dict) -> tuple[Tensor, Tensor]:
     """A random batch with as many controls (to inject) as patients (to remove), and its tasks."""
     size = settings["batch_size"]
     chosen = torch.cat([group[torch.randint(len(group), (size,))] for group in (controls, patients)])
@@ -180,7 +181,7 @@ def _draw(controls: Tensor, patients: Tensor, settings: dict) -> tuple[Tensor, T
 
 
 @torch.no_grad()
-def recalibrate(network: nn.Module, controls: Tensor, patients: Tensor, settings: dict) -> None:
+def recalibrate(network: nn.Module, controls: Images, patients: Images, settings: dict) -> None:
     """Replace the running statistics of batch norm by averages over the training scans and their simulations.
 
     With a few images a batch, the exponential averages of training are too noisy: in evaluation mode the network would
@@ -214,7 +215,7 @@ def _report(progress: dict, network: nn.Module, classifier, pack: Pack, settings
 def _validate(network: nn.Module, classifier, pack: Pack, settings: dict, device) -> dict[str, float]:
     network.eval()
     rows = np.concatenate([pack.rows("validation", group) for group in ("control", "patient")])
-    images, task = pack.tensor(rows).to(device), pack.patients[rows].to(device)
+    images, task = pack.stream(rows, device), pack.patients[rows].to(device)
     batches = zip(images.split(8), task.split(8), strict=True)
     results = [(len(t), objective(network, classifier, i, t, settings)) for i, t in batches]
     return {name: sum(n * terms[name].item() for n, terms in results) / len(rows) for name in results[0][1]}

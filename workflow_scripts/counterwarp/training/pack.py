@@ -1,6 +1,7 @@
 """The packed cohort as training reads it: one array of images and the table that says what each row is."""
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,9 +10,12 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from counterwarp.arrays import Rows, blocks, release
 from counterwarp.errors import CounterwarpError
 
 GROUPS = ("control", "patient")
+# Of a GPU's free memory, the share that one selection of images may take for good.
+RESIDENT = 0.4
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,12 @@ class Pack:
         return torch.tensor((self.index["group"] == "patient").to_numpy(dtype=np.float32))
 
     def tensor(self, rows) -> Tensor:
-        """The images of these rows: (rows, 1, *grid), float32."""
-        return torch.from_numpy(np.asarray(self.images[np.asarray(rows)], dtype=np.float32))[:, None]
+        """The images of these rows: (rows, 1, *grid), float32. For few of them: `stream` reads more."""
+        return torch.from_numpy(Rows(self.images, rows)[:]).float()[:, None]
+
+    def stream(self, rows, device: torch.device) -> "Images":
+        """The images of these rows, read when they are asked for."""
+        return Images(Rows(self.images, rows), device)
 
     def crops(self, rows) -> Tensor:
         """The images of these rows as training sees them, each a random crop of its frame: as of `tensor`."""
@@ -52,7 +60,9 @@ class Pack:
             self.frames[(row, *(slice(start, start + n) for start, n in zip(corner, self.grid, strict=True)))]
             for row, corner in zip(rows, corners, strict=True)
         ]
-        return torch.from_numpy(np.stack(crops).astype(np.float32))[:, None]
+        images = torch.from_numpy(np.stack(crops).astype(np.float32))[:, None]
+        release(self.frames)
+        return images
 
     def rows(self, split: str, group: str | None = None) -> np.ndarray:
         """Rows of a split, of both groups or of one.
@@ -68,6 +78,38 @@ class Pack:
                 f"the pack has no {group or 'scan'} in split {split!r}: add subjects, or look in the failures table"
             )
         return np.flatnonzero(chosen)
+
+
+class Images:
+    """Images of a pack that are used like a tensor (n, 1, *grid) of float32, of which only what is asked for is made.
+
+    They stay on disk, packed; on a GPU with room for them, there.
+
+    Args:
+        packed: (n, *grid), float16.
+        device: where images are wanted.
+    """
+
+    def __init__(self, packed: Rows, device: torch.device):
+        self.packed, self.device, self.resident = packed, device, None
+        if device.type == "cuda" and self._bytes() < RESIDENT * torch.cuda.mem_get_info(device)[0]:
+            self.resident = torch.cat([torch.from_numpy(block).to(device) for block in blocks(packed)])
+
+    def _bytes(self) -> int:
+        return self.packed.dtype.itemsize * int(np.prod(self.packed.shape))
+
+    def __len__(self) -> int:
+        return len(self.packed)
+
+    def __getitem__(self, chosen: Tensor) -> Tensor:
+        """These of the n images: (chosen, 1, *grid), float32, on the device."""
+        if self.resident is not None:
+            return self.resident[chosen.to(self.device)].float()[:, None]
+        return torch.from_numpy(self.packed[chosen.cpu().numpy()]).to(self.device).float()[:, None]
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """All images in order, `size` at a time."""
+        return (self[chosen] for chosen in torch.arange(len(self)).split(size))
 
 
 def read_pack(images: str | Path, index: str | Path, frames: str | Path | None = None) -> Pack:
