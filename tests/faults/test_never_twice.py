@@ -47,15 +47,30 @@ class Project(Workflow):
         visits = pd.DataFrame({"session_id": ["ses-1", "ses-2"], "age": ages})
         visits.to_csv(self.data / f"{subject}/{subject}_sessions.tsv", sep="\t", index=False)
 
-    def keys(self) -> dict[str, str]:
-        """Of each job that can be cached, without the folder of the experiment, its key in the cache."""
-        study, answers = self.folder / "study.yaml", self.folder / "keys.json"
+    def write_study(self) -> Path:
+        study = self.folder / "study.yaml"
         study.write_text(yaml.safe_dump(self.study))
-        command = [sys.executable, ROOT / "tests/provenance.py", self.code / "Snakefile", self.folder, answers]
-        done = subprocess.run([*command, TINY, study], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        return study
+
+    def ask(self, program: str, *arguments: Path) -> None:
+        """Run a program of the tests on the workflow and this project's configuration."""
+        command = [sys.executable, ROOT / "tests" / program, self.code / "Snakefile", self.folder, *arguments]
+        command += [TINY, self.write_study()]
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         if done.returncode:
             pytest.fail(done.stdout[-4000:])
+
+    def keys(self) -> dict[str, str]:
+        """Of each job that can be cached, without the folder of the experiment, its key in the cache."""
+        answers = self.folder / "keys.json"
+        self.ask("provenance.py", answers)
         return {re.sub(r"results/\w+/", "", job): key for job, key in json.loads(answers.read_text()).items()}
+
+    def planned(self) -> set[str]:
+        """The jobs, as rule and scan where it has one, that a dry run would start."""
+        text = self.run("--dry-run", configfiles=[self.write_study()])
+        jobs = re.findall(r"^(?:local)?rule (\w+):(.*?)(?:\n\n|\Z)", text, re.MULTILINE | re.DOTALL)
+        return {" ".join([name, *re.findall(r"wildcards: .*\bscan=([\w-]+)", told)]) for name, told in jobs}
 
 
 @pytest.fixture(scope="module")
@@ -164,7 +179,7 @@ def change_the_regions(project: Project) -> None:
         module.write("\n# another region\n")
 
 
-@pytest.mark.parametrize(
+EDITS = pytest.mark.parametrize(
     ("edit", "again"),
     [
         (correct_an_age, {"cohort_figure", "roi_glm", "regions_figure", "voxelwise_tbm"} | VOXELWISE),
@@ -176,6 +191,36 @@ def change_the_regions(project: Project) -> None:
         (change_the_regions, {"region_volumes", "roi_glm", "regions_figure"} | TABLES),
     ],
 )
+
+
+@EDITS
 def test_an_edit_makes_again_exactly_what_follows_from_it(first, second, edit, again):
     edit(second)
     assert rules(missed(second, first)) == again
+
+
+# Made again whenever tables are: pages of the report, and what adds up the run.
+OF_THE_REPORT = {"table_page", "about_page", "cost_table"}
+
+
+@pytest.fixture
+def finished(second) -> Project:
+    """A project that looks as if all of it had run."""
+    second.ask("built.py")
+    assert second.planned() == set()
+    return second
+
+
+@EDITS
+def test_a_dry_run_after_an_edit_names_exactly_what_follows_from_it(finished, edit, again):
+    edit(finished)
+    assert finished.planned() - OF_THE_REPORT == again
+
+
+def test_a_dry_run_after_a_scan_is_replaced_names_its_steps_and_no_other_scan(finished):
+    finished.image("sub-03", "ses-2").write_bytes(b"another day")
+    jobs = finished.planned()
+    of_scans = {job for job in jobs if " " in job}
+    assert {"conform sub-03_ses-2", "strip sub-03_ses-2", "normalise sub-03_ses-2"} <= of_scans
+    assert {job.split()[1] for job in of_scans} == {"sub-03_ses-2"}
+    assert {"pack", "train_classifier", "train_simulator", "train_generator"} <= jobs
