@@ -119,6 +119,13 @@ def test_the_methods_paragraph_names_the_engines_and_cites_them(engine):
     assert len(references) == len(set(re.findall(r"\[([^\]]+ \d{4}[ab]?)\]", text)))
 
 
+def test_the_methods_paragraph_says_where_mirror_images_are_averaged():
+    config = yaml.safe_load((ROOT / "config.yaml").read_text())
+    assert "mean of what a scan and its mirror image give" in methods_text(config, two_scans())[0]
+    config["simulator"]["flip"] = False
+    assert "mirror image" not in methods_text(config, two_scans())[0]
+
+
 def test_the_methods_paragraph_says_what_guided_the_segmentation():
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     by_priors, _ = methods_text(config, two_scans())

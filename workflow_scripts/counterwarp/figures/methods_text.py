@@ -219,10 +219,12 @@ def _simulator(config: dict, scans: pd.DataFrame) -> str:
         "displacement": "the displacement is smooth",
         "velocity": "the velocity, whose flow is the warp [Arsigny 2006], is smooth",
     }
+    mirrored = "; once trained, they take the mean of what a scan and its mirror image give"
     return (
         "One pair of coupled simulators shares an encoder and decoder of conditional convolutions [Yang 2019] and "
         "warps a scan into the other group so that the classifier's logit moves, the way back restores the scan "
         f"[Zhu 2017], and {smooth[config['simulator']['output']]}, all in one objective [Liu 2021]"
+        f"{mirrored if config['simulator']['flip'] else ''}"
     )
 
 
