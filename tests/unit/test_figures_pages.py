@@ -122,8 +122,10 @@ def test_the_methods_paragraph_names_the_engines_and_cites_them(engine):
 def test_the_methods_paragraph_says_where_mirror_images_are_averaged():
     config = yaml.safe_load((ROOT / "config.yaml").read_text())
     assert "mean of what a scan and its mirror image give" in methods_text(config, two_scans())[0]
-    config["simulator"]["flip"] = False
-    assert "mirror image" not in methods_text(config, two_scans())[0]
+    for section in ("simulator", "classifier"):
+        config[section]["flip"] = False
+        assert "mirror image" not in methods_text(config, two_scans())[0]
+        config[section]["flip"] = True
 
 
 def test_the_methods_paragraph_says_what_guided_the_segmentation():

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from counterwarp.errors import CounterwarpError
+from counterwarp.networks.classifier import Classifier
 from counterwarp.networks.simulator import INJECT, REMOVE, Simulator
 from counterwarp.networks.warp import identity
 from counterwarp.training.cycle import (
@@ -125,6 +126,16 @@ class LeftRight(nn.Module):
 
     def forward(self, images):
         return 3 * images[:, 0, :, 4:8].flatten(1).mean(1)
+
+
+def test_mirror_images_are_averaged_where_to_the_classifier_they_are_one(tmp_path):
+    def trained(classifier, name, flip):
+        return train_simulator(small_pack(), classifier, SETTINGS | {"flip": flip}, CPU, tmp_path / name)[0].mirror
+
+    mirrored = Classifier((8, 8), (2,), 4, 0.0, mirror=True)
+    assert trained(mirrored, "both", True)
+    assert not trained(mirrored, "not flipped", False)
+    assert not trained(Brightness(), "two", True)
 
 
 def test_delta_is_taken_from_the_classifier(tmp_path):

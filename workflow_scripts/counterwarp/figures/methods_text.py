@@ -224,8 +224,13 @@ def _simulator(config: dict, scans: pd.DataFrame) -> str:
         "One pair of coupled simulators shares an encoder and decoder of conditional convolutions [Yang 2019] and "
         "warps a scan into the other group so that the classifier's logit moves, the way back restores the scan "
         f"[Zhu 2017], and {smooth[config['simulator']['output']]}, all in one objective [Liu 2021]"
-        f"{mirrored if config['simulator']['flip'] else ''}"
+        f"{mirrored if config['simulator']['flip'] and _is_mirrored(config['classifier']) else ''}"
     )
+
+
+def _is_mirrored(classifier: dict) -> bool:
+    """Whether to the classifier an image and its mirror image are one."""
+    return classifier["flip"] and not classifier["own"]
 
 
 def _explain(config: dict, scans: pd.DataFrame) -> str:

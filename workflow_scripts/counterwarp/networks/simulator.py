@@ -108,8 +108,8 @@ class Simulator(nn.Module):
         turned = field.flip(MIRRORED)
         if self.output == "image":
             return turned
-        axis = MIRRORED - 2
-        return torch.cat([turned[:, :axis], -turned[:, axis : axis + 1], turned[:, axis + 1 :]], dim=1)
+        # The component along the first axis of the grid, which is MIRRORED.
+        return torch.cat([-turned[:, :1], turned[:, 1:]], dim=1)
 
     def _decode(self, images: Tensor, task: Tensor) -> Tensor:
         skips = self.encode(images, task)

@@ -130,7 +130,9 @@ def train_simulator(
     settings = {"logit_loss": "shift", "network": Simulator, **settings, **VARIANTS[method]}
     settings["delta"] = _delta(settings["delta"], classifier, controls, patients)
     sizes = {name: settings[name] for name in ("channels", "fully_connected", "experts", "output_level", "output")}
-    network = settings.pop("network")(grid=pack.grid, **sizes, mirror=settings["flip"]).to(device)
+    # To a classifier of someone else's an image and its mirror image may be two.
+    mirror = settings["flip"] and getattr(classifier, "mirror", False)
+    network = settings.pop("network")(grid=pack.grid, **sizes, mirror=mirror).to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=settings["learning_rate"])
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings["steps"])
     weights = [tensor.cpu().numpy() for tensor in classifier.state_dict().values()]
