@@ -4,8 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from counterwarp.arrays import AT_A_TIME, Rows
+from counterwarp.explain import build
 from counterwarp.networks.classifier import Classifier
-from counterwarp.stats.sanity import similarity, verdicts
+from counterwarp.stats.sanity import similarities, similarity, verdicts
 from counterwarp.training.pack import Pack
 from counterwarp.training.sanity import layers_of, randomise, shuffle_labels
 
@@ -53,6 +55,27 @@ def test_similarity_ignores_sign_and_scale_and_a_constant_map_is_like_nothing():
     changed = maps.copy()
     changed[0] = 7
     assert similarity(maps, changed, mask) == pytest.approx(2 / 3)
+
+
+def test_similarity_of_arrays_on_disk_is_that_of_the_same_in_memory(tmp_path):
+    for name in ("maps", "changed"):
+        np.save(tmp_path / f"{name}.npy", np.random.default_rng(len(name)).normal(size=(AT_A_TIME + 7, 4, 5)))
+    rows, mask = np.arange(AT_A_TIME + 5)[::-1], np.ones((4, 5), bool)
+    mapped = [np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in ("maps", "changed")]
+    whole = similarity(*(np.array(array)[rows] for array in mapped), mask)
+    assert similarity(*(Rows(array, rows) for array in mapped), mask) == whole > 0
+
+
+@pytest.mark.parametrize("method", ["backprop", "guided_backprop", "gradcam", "guided_gradcam"])
+def test_similarities_of_a_few_scans_at_a_time_are_those_of_all_at_once(method):
+    torch.manual_seed(1)
+    network, images = Classifier((8, 8), (2, 3), 4, 0.0).eval(), torch.randn(70, 1, 8, 8)
+    patients, mask = torch.arange(70) % 2, np.ones((8, 8), bool)
+    own, others = build(method, network), {n: build(method, randomise(network, n, 5)) for n in (2, 6)}
+    maps = own.explain(images, patients).numpy()
+    whole = {n: similarity(maps, other.explain(images, patients).numpy(), mask) for n, other in others.items()}
+    assert similarities(own, others, images, patients, mask) == whole
+    assert 0 < whole[6] < whole[2] < 1
 
 
 def test_the_verdict_is_given_where_nothing_is_left_of_what_was_learned():

@@ -15,14 +15,17 @@ SCRIPT = """
 import json, re, sys
 from pathlib import Path
 import numpy as np, pandas as pd, torch
+from counterwarp.arrays import Rows
 from counterwarp.explain import build
 from counterwarp.explain.outputs import write_maps, write_simulation
 from counterwarp.networks.device import prepare
 from counterwarp.networks.simulator import Simulator
+from counterwarp.stats.sanity import similarities, similarity
 from counterwarp.training.adversarial import train_generator
 from counterwarp.training.classifier import logits, train_classifier
 from counterwarp.training.cycle import train_simulator
 from counterwarp.training.pack import read_pack
+from counterwarp.training.sanity import randomise
 
 GRID = (16, 20, 16)
 OF_CLASSIFIER = dict(channels=[2], batch_norm=True, average_from=0.0, report_every=1, hidden=2, dropout=0.0, flip=False,
@@ -59,6 +62,8 @@ def peaks(folder, scans):
     outputs = {name: folder / f"{name}.npy" for name in ("maps", "displacement", "simulated", "change", "cycled")}
     outputs |= {name: folder / f"{name}.tsv" for name in ("logits", "quality")}
     backprop, cycle = build("backprop", network), build("cycle", network, simulator)
+    anew, mask = {"anew": build("backprop", randomise(network, 1, 1))}, np.load(folder / "mask.npy")
+    found = lambda: Rows(np.load(outputs["maps"], mmap_mode="r"), pack.index.index)
     works = {
         "classifier": lambda: logits(train_classifier(pack, OF_CLASSIFIER, device, resume)[0], images),
         "simulator": lambda: train_simulator(pack, network, OF_SIMULATOR, device, resume),
@@ -67,6 +72,8 @@ def peaks(folder, scans):
         "simulation": lambda: write_simulation(
             cycle, images, pack.patients, pack.index, folder / "mask.npy", **outputs
         ),
+        "similarities": lambda: similarities(backprop, anew, images, pack.patients, mask),
+        "similarity": lambda: similarity(found(), found(), mask),
     }
     return {name: peak(work) for name, work in works.items()}
 
