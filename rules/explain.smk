@@ -121,9 +121,10 @@ rule explain_generator:
 
 rule export_maps:
     input:
-        # Not the scans' images, which the index follows from: Snakemake notes all inputs and params for each output.
+        # Not the scans' images, of which the pack's tables tell: Snakemake notes all inputs and params for each output.
         labels="<results>/cohort/labels.tsv",
         index="<pack>/index.tsv",
+        left_out="<pack>/left_out.tsv",
         affine="<pack>/affine.json",
         # An image or a displacement is of one network; maps are averaged, as everywhere.
         image=every_seed(f"<results>/explain/{DERIVED}/seed-{{seed}}/simulated.npy")[0],

@@ -10,6 +10,7 @@ rule pack:
     output:
         images="<results>/pack/images.npy",
         index="<results>/pack/index.tsv",
+        left_out="<results>/pack/left_out.tsv",
         mask="<results>/pack/mask.npy",
         affine="<results>/pack/affine.json",
     log:

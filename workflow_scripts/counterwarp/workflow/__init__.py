@@ -3,10 +3,19 @@
 from counterwarp.workflow.step import (
     cohort_step,
     log_speed,
+    not_used_record,
     read_failure,
     scan_step,
     without_failures,
-    write_not_used,
+    write_failure,
 )
 
-__all__ = ["cohort_step", "log_speed", "read_failure", "scan_step", "without_failures", "write_not_used"]
+__all__ = [
+    "cohort_step",
+    "log_speed",
+    "not_used_record",
+    "read_failure",
+    "scan_step",
+    "without_failures",
+    "write_failure",
+]

@@ -32,10 +32,14 @@ def read_failure(path: str | Path) -> dict | None:
     return json.loads(Path(path).read_text())["counterwarp_failure"]
 
 
-def write_not_used(scan: str, path: str | Path) -> None:
-    """Write, in place of a file, the record of a scan that did not fail and is not used."""
-    record = {"scan": scan, "rule": "exclusions", "reason": "not used: tables/exclusions.tsv says why", "rerun": ""}
-    Path(path).write_text(json.dumps({"counterwarp_failure": record}))
+def write_failure(failure: dict, path: str | Path) -> None:
+    """Write a failure record (scan, rule, reason, rerun) in place of a file."""
+    Path(path).write_text(json.dumps({"counterwarp_failure": failure}))
+
+
+def not_used_record(scan: str) -> dict:
+    """The failure record of a scan that did not fail and is not used."""
+    return {"scan": scan, "rule": "exclusions", "reason": "not used: tables/exclusions.tsv says why", "rerun": ""}
 
 
 def log_speed(method: str, seed: str, scans: int, seconds: float) -> None:
@@ -72,8 +76,7 @@ def scan_step(snakemake, work: Callable[[SimpleNamespace, SimpleNamespace], None
             except Exception as error:
                 failure = _failure_record(snakemake, error)
         if failure:
-            text = json.dumps({"counterwarp_failure": failure})
-            _write_atomically(snakemake, lambda _, outputs: _write_all(outputs, text))
+            _write_atomically(snakemake, lambda _, outputs: _write_all(outputs, failure))
 
 
 def cohort_step(snakemake, work: Callable[[SimpleNamespace, SimpleNamespace], None]) -> None:
@@ -99,10 +102,10 @@ def _failure_record(snakemake, error: Exception) -> dict:
     }
 
 
-def _write_all(outputs: SimpleNamespace, text: str) -> None:
+def _write_all(outputs: SimpleNamespace, failure: dict) -> None:
     for value in vars(outputs).values():
         for path in [value] if isinstance(value, str) else value:
-            Path(path).write_text(text)
+            write_failure(failure, path)
 
 
 def _files(names) -> list[str]:
