@@ -8,18 +8,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from counterwarp.arrays import AT_A_TIME, ArrayFile, Rows, blocks, release
+from counterwarp.arrays import AT_A_TIME, ArrayFile, Rows, blocks, mean_rows, release
 from counterwarp.training.pack import Pack
 
 SCRIPT = """
-import json, re, sys
+import ctypes, json, re, sys
 from pathlib import Path
 import numpy as np, pandas as pd, torch
 from counterwarp.arrays import Rows
 from counterwarp.explain import build
 from counterwarp.explain.outputs import write_maps, write_simulation
+from counterwarp.imaging.io import write_image
 from counterwarp.networks.device import prepare
 from counterwarp.networks.simulator import Simulator
+from counterwarp.stats.evaluate import Explained, Truth, evaluate
+from counterwarp.stats.longitudinal import score_methods
 from counterwarp.stats.sanity import similarities, similarity
 from counterwarp.training.adversarial import train_generator
 from counterwarp.training.classifier import logits, train_classifier
@@ -43,6 +46,7 @@ network = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(16 * 20 * 16, 
 simulator = Simulator(grid=GRID, channels=[2, 3], fully_connected=4, experts=2, output_level=1).eval()
 
 def peak(work):
+    ctypes.CDLL(None).malloc_trim(0)  # what earlier work has freed and kept is not this one's
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here
     work()
     return int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) / 1024
@@ -63,7 +67,16 @@ def peaks(folder, scans):
     outputs |= {name: folder / f"{name}.tsv" for name in ("logits", "quality")}
     backprop, cycle = build("backprop", network), build("cycle", network, simulator)
     anew, mask = {"anew": build("backprop", randomise(network, 1, 1))}, np.load(folder / "mask.npy")
-    found = lambda: Rows(np.load(outputs["maps"], mmap_mode="r"), pack.index.index)
+    brain, regions, tested = folder / "brain.nii.gz", folder / "regions.tsv", pack.index.assign(split="test")
+    write_image(mask.astype(np.int16), np.eye(4), brain, "MNI152")
+    regions.write_text("index\\tname\\ttissue\\n1\\tbrain\\tGM\\n")
+    twice = [Explained("backprop", seed, outputs["maps"], "", brain, None) for seed in (1, 2)]
+    truth = Truth(outputs["maps"], brain, brain, brain, regions)
+    # What two scans show is held of all pairs together, the methods' maps are not: many pairs share one array.
+    of_pairs = {name: np.array([name] * scans) for name in ("subject", "split", "earlier", "later")}
+    shown = {"row": np.arange(scans), **{name: np.broadcast_to(mask, (scans, *GRID)) for name in ("change", "mask")}}
+    opened = lambda: np.load(outputs["maps"], mmap_mode="r")
+    found = lambda: Rows(opened(), pack.index.index)
     works = {
         "classifier": lambda: logits(train_classifier(pack, OF_CLASSIFIER, device, resume)[0], images),
         "simulator": lambda: train_simulator(pack, network, OF_SIMULATOR, device, resume),
@@ -74,6 +87,8 @@ def peaks(folder, scans):
         ),
         "similarities": lambda: similarities(backprop, anew, images, pack.patients, mask),
         "similarity": lambda: similarity(found(), found(), mask),
+        "evaluation": lambda: evaluate(twice, tested, mask, truth),
+        "pairs": lambda: score_methods({("a", "1"): opened()}, {("a", "1"): opened()}, of_pairs | shown, opened()),
     }
     return {name: peak(work) for name, work in works.items()}
 
@@ -119,6 +134,14 @@ def test_a_released_array_keeps_what_was_written_and_can_be_read_again(tmp_path)
     assert array[1].tolist() == [7] * 2000 and not array[2].any()
     release(array[1])
     release(np.zeros(3))
+
+
+def test_rows_come_one_by_one_and_their_mean_is_that_of_all_in_memory(pack, tmp_path):
+    other, rows = tmp_path / "other.npy", np.array([69, 3, 3, 40])
+    np.save(other, np.array(pack.images)[::-1])
+    assert np.array_equal(list(Rows(pack.images, rows)), np.array(pack.images)[rows])
+    both = np.stack([np.array(pack.images), np.load(other)])
+    assert np.array_equal(list(mean_rows([tmp_path / "images.npy", other], rows)), both[:, rows].mean(0))
 
 
 def test_blocks_hold_every_row_once_and_in_order(pack):

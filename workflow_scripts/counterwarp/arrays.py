@@ -40,12 +40,22 @@ class Rows:
         release(self.array)
         return values
 
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """A copy of one row after the other."""
+        return (self[[number]][0] for number in range(len(self)))
+
 
 def blocks(array: np.ndarray | Rows) -> Iterator[np.ndarray]:
     """All rows of an array in order, a few at a time."""
     for start in range(0, len(array), AT_A_TIME):
         yield array[start : start + AT_A_TIME]
         release(array)
+
+
+def mean_rows(paths: Sequence[str | Path], rows: Sequence[int]) -> Iterator[np.ndarray]:
+    """The mean of each of these rows over several .npy files of one shape, of each of which one row is in memory."""
+    arrays = [Rows(np.load(path, mmap_mode="r"), rows) for path in paths]
+    return (np.mean(of_row, axis=0) for of_row in zip(*arrays, strict=True))
 
 
 class ArrayFile:

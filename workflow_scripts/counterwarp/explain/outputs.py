@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from counterwarp.arrays import ArrayFile
+from counterwarp.arrays import ArrayFile, mean_rows
 from counterwarp.explain import METHODS
 from counterwarp.imaging.io import SPACES, write_image, write_sidecar
 
@@ -212,9 +212,8 @@ def export_scans(
         space: of the template.
     """
     scans = pd.read_csv(index, sep="\t", dtype={"scan": str}).scan
-    opened = {name: [np.load(path, mmap_mode="r") for path in paths] for name, paths in arrays.items()}
+    means = {name: mean_rows(paths, range(len(scans))) for name, paths in arrays.items()}
     seeds = {name: len(paths) for name, paths in arrays.items()}
     matrix = np.array(json.loads(Path(affine).read_text()))
-    for row, scan in enumerate(scans):
-        of_scan = {name: np.mean([array[row] for array in of_seeds], axis=0) for name, of_seeds in opened.items()}
-        export_scan(of_scan, matrix, sources[scan], method, space, outputs[scan], seeds)
+    for scan, *of_scan in zip(scans, *means.values(), strict=True):
+        export_scan(dict(zip(means, of_scan, strict=True)), matrix, sources[scan], method, space, outputs[scan], seeds)

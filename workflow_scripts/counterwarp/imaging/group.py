@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from counterwarp.arrays import Rows
 from counterwarp.errors import CounterwarpError
 from counterwarp.imaging.io import read_volume, write_image
 from counterwarp.imaging.warp import Field, carry, read_field
@@ -30,10 +31,9 @@ def group_map(
         raise CounterwarpError(
             "no baseline scan is left to average: see the failures, or set group.split to another split"
         )
-    arrays = np.load(maps, mmap_mode="r")
-    mask = read_volume(template_mask)
+    mask, found = read_volume(template_mask), Rows(np.load(maps, mmap_mode="r"), rows)
     fields = (read_field(warp).on(mask.shape, mask.affine) for warp in warps)
-    mean = mean_map(((arrays[row], field) for row, field in zip(rows, fields, strict=True)), affine)
+    mean = mean_map(zip(found, fields, strict=True), affine)
     write_image(mean * (mask.data > 0.5), mask.affine, output, space)
 
 

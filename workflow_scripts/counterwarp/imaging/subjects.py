@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from counterwarp.arrays import mean_rows
 from counterwarp.errors import CounterwarpError
 from counterwarp.imaging.io import Volume, read_volume, write_image
 from counterwarp.imaging.warp import carry, log_volume, read_field
@@ -26,10 +27,10 @@ def carried_maps(
     Raises:
         CounterwarpError: there is no subject.
     """
-    mask, seeds = read_volume(template_mask), [np.load(path, mmap_mode="r") for path in maps]
+    mask = read_volume(template_mask)
     values = [
-        carry(np.mean([seed[row] for seed in seeds], 0), affine, _field(warp, mask))[mask.data > 0.5]
-        for row, warp in zip(rows, warps, strict=True)
+        carry(of_scan, affine, _field(warp, mask))[mask.data > 0.5]
+        for of_scan, warp in zip(mean_rows(maps, rows), warps, strict=True)
     ]
     return _stacked(values), mask
 

@@ -45,7 +45,8 @@ def score(
     for (method, seed), (maps, logits) in jobs.items():
         tested = _tested(indices[seed], groups)
         name = {"method": method, "seed": seed}
-        table = compare_maps(maps, truths[seed], np.ones(maps.shape[1:], bool), list(tested["row"]))
+        rows = list(tested["row"])
+        table = compare_maps(maps[rows], truths[seed][rows], np.ones(maps.shape[1:], bool), rows)
         if len(logits):
             seen = logits.merge(tested[["row", "group"]], on="row")
             table = table.merge(compare_logits(seen, seen["group"].eq("patient").to_numpy()), on="row")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from counterwarp.arrays import Rows, mean_rows
 from counterwarp.explain import METHODS, OF_INTENSITY
 from counterwarp.imaging.regions import of_several
 from counterwarp.stats.methods import (
@@ -87,8 +88,9 @@ def evaluate(explained: list[Explained], index: pd.DataFrame, mask: np.ndarray, 
         name = {"method": one.method, "seed": one.seed}
         table = one.answers_for(tested)[["row", "scan", "group"]]
         if truth:
-            maps, true_maps = np.load(one.maps, mmap_mode="r"), np.load(truth.maps, mmap_mode="r")
-            table = table.merge(compare_maps(maps, true_maps, mask, list(table["row"])), on="row")
+            rows = list(table["row"])
+            maps, true_maps = (Rows(np.load(path, mmap_mode="r"), rows) for path in (one.maps, truth.maps))
+            table = table.merge(compare_maps(maps, true_maps, mask, rows), on="row")
             measures, regions = _compare_groups(_image(one.group_map), one.is_volume_change, truth, len(table))
             groups.append(measures.assign(**name))
             changes.append(regions.assign(**name))
@@ -143,9 +145,8 @@ def _compare_means(of_seeds: list[Explained], tested: pd.DataFrame, mask: np.nda
     """What `evaluate` makes of one seed, for the mean of a method's maps over its seeds."""
     tested = of_seeds[0].answers_for(tested)
     rows = list(tested["row"])
-    maps = np.mean([np.load(one.maps, mmap_mode="r")[rows] for one in of_seeds], axis=0)
-    true_maps = np.load(truth.maps, mmap_mode="r")[rows]
-    numbers = compare_maps(maps, true_maps, mask, list(range(len(rows)))).assign(row=rows)
+    maps, true_maps = mean_rows([one.maps for one in of_seeds], rows), Rows(np.load(truth.maps, mmap_mode="r"), rows)
+    numbers = compare_maps(maps, true_maps, mask, rows)
     group_map = np.mean([_image(one.group_map) for one in of_seeds], axis=0)
     measures, regions = _compare_groups(group_map, of_seeds[0].is_volume_change, truth, len(rows))
     return tested[["row", "scan", "group"]].merge(numbers, on="row"), measures, regions

@@ -1,12 +1,14 @@
 """Predicted change against what two scans of a subject show (Bigolin Lanfredi et al. 2020, section 3.3, Table 1)."""
 
 import logging
+from collections.abc import Iterable
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 from scipy.stats import bootstrap, permutation_test
 
+from counterwarp.arrays import Rows
 from counterwarp.errors import ConfigError
 from counterwarp.stats.ncc import ncc
 
@@ -90,7 +92,9 @@ def _out_of_order(first: pd.Series, visit, order: str) -> str:
     )
 
 
-def score(pairs: pd.DataFrame, predicted: np.ndarray, change: np.ndarray, mask: np.ndarray) -> pd.DataFrame:
+def score(
+    pairs: pd.DataFrame, predicted: Iterable[np.ndarray], change: Iterable[np.ndarray], mask: Iterable[np.ndarray]
+) -> pd.DataFrame:
     """NCC of each pair's predicted and observed change.
 
     NCC = 1/(M - 1) sum_p (a(p) - mean a)(b(p) - mean b) / (sd a sd b) over the M voxels of the mask, sd with M - 1
@@ -98,9 +102,9 @@ def score(pairs: pd.DataFrame, predicted: np.ndarray, change: np.ndarray, mask: 
 
     Args:
         pairs: of `pair_scans`, n rows.
-        predicted: (n, *grid), x0^ - x1 of the later scan.
-        change: (n, *grid), the earlier scan, registered to the later one, minus the later one.
-        mask: (n, *grid), bool, voxels inside both scans.
+        predicted: (*grid) of each pair, x0^ - x1 of the later scan.
+        change: (*grid) of each pair, the earlier scan, registered to the later one, minus the later one.
+        mask: (*grid) of each pair, bool, voxels inside both scans.
 
     Returns:
         subject, earlier, later, ncc (nan where the prediction is constant).
@@ -200,10 +204,11 @@ def score_methods(
     scores = []
     names = pd.DataFrame({name: pairs[name] for name in ("subject", "split", "earlier", "later")})
     for (method, seed), change in jobs.items():
-        table = score(names, -change[pairs["row"]].astype(np.float32), pairs["change"], pairs["mask"])
+        predicted = (-image.astype(np.float32) for image in Rows(change, pairs["row"]))
+        table = score(names, predicted, pairs["change"], pairs["mask"])
         table.insert(1, "split", names["split"])
         if truth is not None:
-            rows = zip(pairs["row"], pairs["mask"], strict=True)
-            table["ncc_truth"] = [ncc(maps[method, seed][row], truth[row], mask) for row, mask in rows]
+            found, true = (Rows(array, pairs["row"]) for array in (maps[method, seed], truth))
+            table["ncc_truth"] = [ncc(*images) for images in zip(found, true, pairs["mask"], strict=True)]
         scores.append(table.assign(method=method, seed=seed))
     return pd.concat(scores, ignore_index=True)

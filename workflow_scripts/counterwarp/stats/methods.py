@@ -1,5 +1,7 @@
 """Every method against the truth, by the same measures."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
@@ -13,25 +15,25 @@ LOGIT_METRICS = ("logit_shift", "changes_sides", "cycle_logit_error")
 SUBJECT_METRICS = (*MAP_METRICS, *LOGIT_METRICS, "folding_percent", "cycle_rmse")
 
 
-def compare_maps(maps: np.ndarray, truth: np.ndarray, mask: np.ndarray, rows: list[int]) -> pd.DataFrame:
+def compare_maps(
+    maps: Iterable[np.ndarray], truth: Iterable[np.ndarray], mask: np.ndarray, rows: list[int]
+) -> pd.DataFrame:
     """NCC of each subject's map to the truth.
 
     Args:
-        maps, truth: (scans, *shape), in the scan's own frame on the network's grid.
+        maps, truth: (*shape) of each scan, in its own frame on the network's grid, looked at one after the other.
         mask: (*shape), boolean.
-        rows: which scans.
+        rows: which scans they are.
 
     Returns:
         row, ncc, and ncc_abs: the same of absolute values, for methods whose sign means something else. nan where a map
         is constant.
     """
-    return pd.DataFrame(
-        {
-            "row": rows,
-            "ncc": [ncc(maps[row], truth[row], mask) for row in rows],
-            "ncc_abs": [ncc(np.abs(maps[row]), np.abs(truth[row]), mask) for row in rows],
-        }
-    )
+    table = [
+        (row, ncc(found, true, mask), ncc(np.abs(found), np.abs(true), mask))
+        for row, found, true in zip(rows, maps, truth, strict=True)
+    ]
+    return pd.DataFrame(table, columns=["row", "ncc", "ncc_abs"])
 
 
 def compare_logits(logits: pd.DataFrame, is_patient: np.ndarray) -> pd.DataFrame:
