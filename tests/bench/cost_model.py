@@ -1,0 +1,86 @@
+"""What each step of a scan costs in cohorts of several sizes, and the straight line through it.
+
+    python tests/bench/cost_model.py [scans ...] [results/bench/cost_model.tsv]
+
+Simulates, preprocesses and segments 8, 32 and 128 heads of the demo, warps them to the template and measures their
+regions; trains nothing. One core; about 20 CPU s a scan. The CPU seconds are those that each job logs of itself, its
+start included; the line of a step is that of least squares through the cohorts.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
+
+from counterwarp.stats.cost import collect_costs
+
+ROOT = Path(__file__).parents[2]
+SIZES = (8, 32, 128)
+
+
+def run(scans: int) -> pd.DataFrame:
+    """The costs of a cohort by rule (`collect_costs`), with the number of its scans."""
+    with tempfile.TemporaryDirectory(prefix="counterwarp-cost-") as name:
+        folder = Path(name)
+        demo = {"controls": scans // 2, "patients": scans - scans // 2, "two_sessions": 0}
+        # Of the smallest cohort too few subjects are in the test split for what is not run here.
+        study = {"experiment": "cost", "cohort": {"demo": demo}, "group": {"split": "all"}}
+        (folder / "study.yaml").write_text(yaml.safe_dump(study))
+        command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
+        command += ["--cores", "1", "--scheduler", "greedy"]
+        command += ["--configfile", folder / "study.yaml", "--", "preprocess", "roi"]
+        done = subprocess.run(
+            list(map(str, command)),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "NO_ET": "1"},
+        )
+        if done.returncode:
+            sys.exit(done.stdout[-3000:])
+        return collect_costs(folder / "results/cost/logs").assign(scans=scans)
+
+
+def lines(costs: pd.DataFrame) -> pd.DataFrame:
+    """Of each step that cohorts of every size have run: CPU seconds = fixed_s + slope_s * scans, and how far off it is.
+
+    Returns:
+        rule, fixed_s, slope_s, largest_residual_percent (of the CPU seconds measured; of two sizes it is 0), highest
+        peak_mb; dearest first.
+    """
+    rows = []
+    for rule, of_rule in costs.groupby("rule"):
+        if of_rule["scans"].nunique() < 2:
+            continue
+        slope, fixed = np.polyfit(of_rule["scans"], of_rule["cpu_s"], 1)
+        residual = (fixed + slope * of_rule["scans"]) / of_rule["cpu_s"] - 1
+        rows.append((rule, fixed, slope, 100 * residual.abs().max(), of_rule["peak_mb"].max()))
+    table = pd.DataFrame(rows, columns=["rule", "fixed_s", "slope_s", "largest_residual_percent", "peak_mb"])
+    return table.sort_values("slope_s", ascending=False, ignore_index=True)
+
+
+def main(sizes: list[int], table: Path) -> None:
+    table.parent.mkdir(parents=True, exist_ok=True)
+    costs = pd.DataFrame()
+    for scans in sizes:
+        costs = pd.concat([costs, run(scans)], ignore_index=True)
+        # What is done is kept: the largest cohort takes most of the time.
+        costs.to_csv(table, sep="\t", index=False)
+        a_scan = costs.assign(cpu_s=costs["cpu_s"] / costs["scans"]).pivot(
+            index="rule", columns="scans", values="cpu_s"
+        )
+        print(f"\nCPU seconds a scan, by the size of the cohort\n{a_scan.to_string(float_format='%.2f')}")
+        print(lines(costs).to_string(index=False, float_format="%.2f"), flush=True)
+
+
+if __name__ == "__main__":
+    given = [int(argument) for argument in sys.argv[1:] if argument.isdigit()]
+    tables = [argument for argument in sys.argv[1:] if not argument.isdigit()]
+    main(given or list(SIZES), Path(tables[0] if tables else "results/bench/cost_model.tsv"))
