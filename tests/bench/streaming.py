@@ -156,12 +156,13 @@ def size(folder: Path) -> int:
 
 
 def main(scans: int) -> None:
-    rows = []
+    print(f"{scans} scans of {EDGE}^3")
     with tempfile.TemporaryDirectory(prefix="counterwarp-streaming-") as folder:
         for stage in ("pack", *ON_PACK):
             command = [sys.executable, __file__, "--measure", stage, folder, str(scans)]
-            rows.append(json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout))
-    print(f"{scans} scans of {EDGE}^3\n{pd.DataFrame(rows).to_string(index=False, float_format='%.1f')}")
+            row = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+            numbers = ", ".join(f"{name} {row[name]:.1f}" for name in ("wall_s", "cpu_s", "disk_mb", "peak_mb"))
+            print(f"{stage}: {numbers}", flush=True)
 
 
 if __name__ == "__main__":
