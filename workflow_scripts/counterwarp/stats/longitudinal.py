@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable
 from itertools import combinations
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
@@ -54,18 +55,21 @@ def pair_scans(
         if len(names) > 1
     ]
     rows, at_other_field = [], 0
-    for _, own in scans.groupby("subject", sort=False):
+    visits_of = {}
+    for visit in scans.itertuples():
+        visits_of.setdefault(visit.subject, []).append(visit)
+    for visits in visits_of.values():
         before = len(rows)
-        for field, visits in own.groupby("field_strength", sort=False):
-            firsts = visits[visits["group"] == earlier].sort_values(order)
-            if not len(firsts):
-                continue
-            first = firsts.iloc[0]
-            for visit in visits[(visits["group"] == later) & (visits["scan"] != first["scan"])].itertuples():
-                if getattr(visit, order) <= first[order]:
+        for field in dict.fromkeys(visit.field_strength for visit in visits):
+            alike = [visit for visit in visits if visit.field_strength == field]
+            first = min((visit for visit in alike if visit.group == earlier), key=attrgetter(order), default=None)
+            for visit in alike:
+                if first is None or visit.group != later or visit is first:
+                    continue
+                if getattr(visit, order) <= getattr(first, order):
                     problems.append(_out_of_order(first, visit, order))
-                rows.append((first["subject"], first["split"], field, first["scan"], visit.scan))
-        at_other_field += len(rows) == before and _has_both(own, earlier, later)
+                rows.append((first.subject, first.split, field, first.scan, visit.scan))
+        at_other_field += len(rows) == before and _has_both(visits, earlier, later)
     if at_other_field:
         LOG.warning("left out, for want of a pair at one field strength: %d subjects", at_other_field)
     if not rows and (at_other_field or needed):
@@ -79,16 +83,16 @@ def pair_scans(
     return pd.DataFrame(rows, columns=["subject", "split", "field_strength", "earlier", "later"])
 
 
-def _has_both(visits: pd.DataFrame, earlier: str, later: str) -> bool:
-    groups = list(visits["group"])
+def _has_both(visits: list, earlier: str, later: str) -> bool:
+    groups = [visit.group for visit in visits]
     return groups.count(earlier) > (earlier == later) and later in groups
 
 
-def _out_of_order(first: pd.Series, visit, order: str) -> str:
-    time = getattr(visit, order)
+def _out_of_order(first, visit, order: str) -> str:
     return (
-        f"{visit.scan}: {order} {time} as {visit.group}, but {first['scan']} has {order} {first[order]} as "
-        f"{first['group']} and should be earlier; correct {order} or group, or leave the scan out"
+        f"{visit.scan}: {order} {getattr(visit, order)} as {visit.group}, but {first.scan} has {order} "
+        f"{getattr(first, order)} as {first.group} and should be earlier; correct {order} or group, or leave the scan "
+        "out"
     )
 
 
