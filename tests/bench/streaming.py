@@ -45,6 +45,8 @@ OF_CLASSIFIER = {
     "intensity": 0.2,
     "label_smoothing": 0.1,
     "mixup": 1.0,
+    "perturbation": 0.0,
+    "perturbation_from": 0.0,
     "learning_rate": 0.001,
     "weight_decay": 0.0001,
     "batch_size": 8,

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from counterwarp.errors import CounterwarpError
-from counterwarp.training.classifier import augment, logits, mix, train_classifier
+from counterwarp.training.classifier import _perturbation, augment, logits, mix, perturb, train_classifier
 from counterwarp.training.pack import Pack, read_pack
 
 SETTINGS = {
@@ -21,11 +21,16 @@ SETTINGS = {
     "intensity": 0.0,
     "label_smoothing": 0.0,
     "mixup": 0.0,
+    "perturbation": 0.0,
+    "perturbation_from": 0.0,
     "learning_rate": 0.01,
     "weight_decay": 0.0,
     "batch_size": 4,
     "epochs": 12,
 }
+
+
+CPU = torch.device("cpu")
 
 
 def write_pack(folder, each=8, grid=(8, 8)):
@@ -157,6 +162,51 @@ def test_mixing_pairs_gives_image_and_target_the_same_shares():
     assert ((mixed_targets > 0.05) & (mixed_targets < 0.95)).sum() > 15
     same, same_targets = mix(images, targets, alpha=0.0)
     assert same is images and same_targets is targets
+
+
+class Weighted(torch.nn.Module):
+    """The logit is the sum of the voxels times 1, -2, 2 and 0."""
+
+    def forward(self, images):
+        return (images.flatten(1) * torch.tensor([1.0, -2.0, 2.0, 0.0])).sum(1)
+
+
+def test_a_perturbation_goes_straight_up_the_loss_by_the_size_asked_for():
+    images, targets = torch.zeros(2, 1, 2, 2), torch.tensor([1.0, 0.0])
+    moved = perturb(Weighted(), images, targets, 0.3)
+    # The weights' root mean square is sqrt((1 + 4 + 4) / 4) = 1.5; a patient's loss falls with the logit.
+    change = 0.3 / 1.5 * torch.tensor([1.0, -2.0, 2.0, 0.0])
+    torch.testing.assert_close(moved.flatten(1), torch.stack([-change, change]))
+    assert moved.square().mean((1, 2, 3)).sqrt().tolist() == pytest.approx([0.3, 0.3])
+    assert not moved.requires_grad
+
+
+def test_where_the_loss_is_flat_an_image_stays_as_it_is():
+    flat = torch.nn.Sequential(torch.nn.Flatten(0), torch.nn.Linear(4, 1))
+    torch.nn.init.zeros_(flat[1].weight)
+    images = torch.randn(1, 1, 2, 2)
+    assert torch.equal(perturb(flat, images, torch.ones(1), 0.3), images)
+
+
+def test_the_perturbation_grows_from_nothing_until_weights_are_averaged():
+    settings = {"epochs": 20, "perturbation": 0.4, "perturbation_from": 0.25, "average_from": 0.5}
+    grown = [_perturbation(epoch, settings) for epoch in (0, 5, 7, 10, 19)]
+    assert grown == pytest.approx([0, 0, 0.4 * 2 / 5, 0.4, 0.4])
+    assert _perturbation(19, settings | {"perturbation": 0.0}) == 0
+    assert _perturbation(3, settings | {"average_from": 0.1}) == 0.4
+
+
+def test_a_classifier_that_is_misled_in_training_is_harder_to_mislead(tmp_path):
+    pack = read_pack(*write_pack(tmp_path))
+    images, targets = pack.tensor(pack.rows("test")), pack.patients[pack.rows("test")]
+    losses = []
+    for perturbation in (0.0, 0.4):
+        torch.manual_seed(1)
+        settings = SETTINGS | {"perturbation": perturbation}
+        network, _ = train_classifier(pack, settings, CPU, tmp_path / f"{perturbation}.pt")
+        misleading = perturb(network, images, targets, 0.4)
+        losses.append(torch.nn.functional.binary_cross_entropy_with_logits(network(misleading), targets).item())
+    assert losses[1] < 0.8 * losses[0]
 
 
 def test_late_epochs_are_averaged_and_the_training_is_not_changed_by_it(tmp_path):

@@ -40,6 +40,7 @@ REFERENCES = {
     "Baumgartner 2018": "Baumgartner et al., Visual feature attribution using Wasserstein GANs, CVPR 2018",
     "Benjamini 1995": "Benjamini and Hochberg, Controlling the false discovery rate, J. R. Stat. Soc. B 57, 1995",
     "Fonov 2011": "Fonov et al., Unbiased average age-appropriate atlases for pediatric studies, NeuroImage 54, 2011",
+    "Goodfellow 2015": "Goodfellow et al., Explaining and harnessing adversarial examples, ICLR 2015",
     "Gorgolewski 2016": "Gorgolewski et al., The brain imaging data structure, Sci. Data 3, 2016",
     "He 2016": "He et al., Deep residual learning for image recognition, CVPR 2016",
     "Iglesias 2011": "Iglesias et al., Robust brain extraction across datasets and comparison with publicly available "
@@ -186,12 +187,18 @@ def _classifier(config: dict, scans: pd.DataFrame) -> str:
     if settings["own"]:
         return "The classifier was given, trained elsewhere"
     parts = scans[scans["baseline"]]["split"].value_counts()
+    train, validation, test = (parts.get(split, 0) for split in ("train", "validation", "test"))
+    against = (
+        ", with a small change added to each image that misleads it most [Goodfellow 2015],"
+        if settings["perturbation"]
+        else ""
+    )
     averaged = " its weights averaged over the later epochs [Izmailov 2018]," if settings["average_from"] < 1 else ""
     repeated = f"; all training was repeated with {seeds} seeds, over which maps are averaged" if seeds > 1 else ""
     return (
-        f"A convolutional classifier with {len(settings['channels'])} blocks was trained on {parts.get('train', 0)} "
-        f"subjects by binary cross-entropy and Adam [Kingma 2015] for {settings['epochs']} epochs,{averaged} of which "
-        f"{parts.get('validation', 0)} validation subjects chose one, and tested on {parts.get('test', 0)} others; "
+        f"A convolutional classifier with {len(settings['channels'])} blocks was trained on {train} subjects by binary "
+        f"cross-entropy and Adam [Kingma 2015]{against} for {settings['epochs']} epochs,{averaged} of which "
+        f"{validation} validation subjects chose one, and tested on {test} others; "
         f"no subject is in two splits{repeated}"
     )
 

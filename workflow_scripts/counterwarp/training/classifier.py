@@ -67,7 +67,9 @@ def train_classifier(
     progress = file.restore() or {"epoch": 0, "losses": [], "history": [], "best": None}
     history = progress["history"]
     for epoch in tqdm(range(progress["epoch"], settings["epochs"]), desc="classifier", disable=None):
-        progress["losses"].append(_epoch(network, optimiser, images, patients, settings))
+        progress["losses"].append(
+            _epoch(network, optimiser, images, patients, settings, _perturbation(epoch, settings))
+        )
         progress["epoch"] = epoch + 1
         if epoch >= first_averaged:
             averaged.update_parameters(network)
@@ -97,7 +99,17 @@ def _of_both_groups(pack: Pack, split: str):
     return pack.rows(split)
 
 
-def _epoch(network: Classifier, optimiser, images: Images, patients: Tensor, settings: dict) -> float:
+def _perturbation(epoch: int, settings: dict) -> float:
+    """How far an image is moved against the classifier in an epoch: not at all at first, since a network that is
+    misled from the start learns nothing; then more and more, and as far as asked for once weights are averaged."""
+    start, whole = (settings[name] * settings["epochs"] for name in ("perturbation_from", "average_from"))
+    grown = 1.0 if epoch >= whole else (epoch - start) / (whole - start)
+    return settings["perturbation"] * max(grown, 0.0)
+
+
+def _epoch(
+    network: Classifier, optimiser, images: Images, patients: Tensor, settings: dict, perturbation: float
+) -> float:
     """One pass over the training scans in random order; returns the mean loss."""
     network.train()
     order = torch.randperm(len(images))
@@ -111,6 +123,8 @@ def _epoch(network: Classifier, optimiser, images: Images, patients: Tensor, set
         target = patients[batch] * (1 - 2 * settings["label_smoothing"]) + settings["label_smoothing"]
         moved, target = mix(moved, target, settings["mixup"])
         with arithmetic(images.device, settings["precision"]):
+            if perturbation:
+                moved = perturb(network, moved, target, perturbation)
             predicted = network(moved)
         loss = binary_cross_entropy_with_logits(predicted.float(), target)
         optimiser.zero_grad()
@@ -118,6 +132,26 @@ def _epoch(network: Classifier, optimiser, images: Images, patients: Tensor, set
         optimiser.step()
         total += loss.item() / len(batches)
     return total
+
+
+def perturb(network: nn.Module, images: Tensor, targets: Tensor, size: float) -> Tensor:
+    """Each image with the change of a given size that raises its loss most, to first order: size * g / rms(g), where g
+    is the gradient of its cross-entropy (Goodfellow et al. 2015, in the L2 norm).
+
+    A classifier that is trained on these cannot rest on a few voxels: it looks at all that tells the groups apart, in
+    proportion to how much it does.
+
+    Args:
+        images: (batch, channels, *grid).
+        targets: (batch,), between 0 and 1.
+        size: root mean square of the change over an image's voxels.
+    """
+    images = images.detach().requires_grad_()
+    loss = binary_cross_entropy_with_logits(network(images).float(), targets, reduction="sum")
+    (gradient,) = torch.autograd.grad(loss, images)
+    voxels = tuple(range(1, images.dim()))
+    steepness = gradient.square().mean(voxels, keepdim=True).sqrt()
+    return (images + size * gradient / steepness.clamp(min=torch.finfo(gradient.dtype).tiny)).detach()
 
 
 def mix(images: Tensor, targets: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
