@@ -5,8 +5,9 @@ import pandas as pd
 import pytest
 import torch
 from counterwarp.errors import CounterwarpError
-from counterwarp.training.classifier import _perturbation, augment, logits, mix, perturb, train_classifier
+from counterwarp.training.classifier import _of_epoch, augment, logits, mix, perturb, train_classifier
 from counterwarp.training.pack import Pack, read_pack
+from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
 SETTINGS = {
     "channels": [4],
@@ -22,7 +23,7 @@ SETTINGS = {
     "label_smoothing": 0.0,
     "mixup": 0.0,
     "perturbation": 0.0,
-    "perturbation_from": 0.0,
+    "plain_until": 0.0,
     "learning_rate": 0.01,
     "weight_decay": 0.0,
     "batch_size": 4,
@@ -164,36 +165,23 @@ def test_mixing_pairs_gives_image_and_target_the_same_shares():
     assert same is images and same_targets is targets
 
 
-class Weighted(torch.nn.Module):
-    """The logit is the sum of the voxels times 1, -2, 2 and 0."""
-
-    def forward(self, images):
-        return (images.flatten(1) * torch.tensor([1.0, -2.0, 2.0, 0.0])).sum(1)
-
-
-def test_a_perturbation_goes_straight_up_the_loss_by_the_size_asked_for():
-    images, targets = torch.zeros(2, 1, 2, 2), torch.tensor([1.0, 0.0])
-    moved = perturb(Weighted(), images, targets, 0.3)
-    # The weights' root mean square is sqrt((1 + 4 + 4) / 4) = 1.5; a patient's loss falls with the logit.
-    change = 0.3 / 1.5 * torch.tensor([1.0, -2.0, 2.0, 0.0])
-    torch.testing.assert_close(moved.flatten(1), torch.stack([-change, change]))
-    assert moved.square().mean((1, 2, 3)).sqrt().tolist() == pytest.approx([0.3, 0.3])
-    assert not moved.requires_grad
+def test_a_perturbation_goes_up_the_gradient_by_the_size_asked_for():
+    gradients = torch.tensor([[[[1.0, -2.0], [2.0, 0.0]]], [[[0.0, 0.0], [0.0, 0.0]]]])
+    images = torch.ones(2, 1, 2, 2)
+    moved = perturb(images, gradients, 0.3)
+    # The gradient's root mean square is sqrt((1 + 4 + 4) / 4) = 1.5; where there is none, the image stays.
+    torch.testing.assert_close(moved[0], 1 + 0.2 * gradients[0])
+    assert torch.equal(moved[1], images[1])
+    assert (moved[0] - 1).square().mean().sqrt().item() == pytest.approx(0.3)
 
 
-def test_where_the_loss_is_flat_an_image_stays_as_it_is():
-    flat = torch.nn.Sequential(torch.nn.Flatten(0), torch.nn.Linear(4, 1))
-    torch.nn.init.zeros_(flat[1].weight)
-    images = torch.randn(1, 1, 2, 2)
-    assert torch.equal(perturb(flat, images, torch.ones(1), 0.3), images)
-
-
-def test_the_perturbation_grows_from_nothing_until_weights_are_averaged():
-    settings = {"epochs": 20, "perturbation": 0.4, "perturbation_from": 0.25, "average_from": 0.5}
-    grown = [_perturbation(epoch, settings) for epoch in (0, 5, 7, 10, 19)]
-    assert grown == pytest.approx([0, 0, 0.4 * 2 / 5, 0.4, 0.4])
-    assert _perturbation(19, settings | {"perturbation": 0.0}) == 0
-    assert _perturbation(3, settings | {"average_from": 0.1}) == 0.4
+def test_mixup_and_perturbation_begin_late_and_the_perturbation_grows_until_weights_are_averaged():
+    settings = {"epochs": 20, "mixup": 1.0, "perturbation": 0.4, "plain_until": 0.25, "average_from": 0.5}
+    of_epochs = [_of_epoch(epoch, settings) for epoch in (0, 4, 5, 7, 10, 19)]
+    assert [each["mixup"] for each in of_epochs] == [0, 0, 1, 1, 1, 1]
+    assert [each["perturbation"] for each in of_epochs] == pytest.approx([0, 0, 0, 0.4 * 2 / 5, 0.4, 0.4])
+    # Where weights are averaged earlier, it is whole at once.
+    assert _of_epoch(5, settings | {"average_from": 0.1})["perturbation"] == 0.4
 
 
 def test_a_classifier_that_is_misled_in_training_is_harder_to_mislead(tmp_path):
@@ -204,8 +192,9 @@ def test_a_classifier_that_is_misled_in_training_is_harder_to_mislead(tmp_path):
         torch.manual_seed(1)
         settings = SETTINGS | {"perturbation": perturbation}
         network, _ = train_classifier(pack, settings, CPU, tmp_path / f"{perturbation}.pt")
-        misleading = perturb(network, images, targets, 0.4)
-        losses.append(torch.nn.functional.binary_cross_entropy_with_logits(network(misleading), targets).item())
+        plain = images.clone().requires_grad_()
+        cross_entropy(network(plain), targets).backward()
+        losses.append(cross_entropy(network(perturb(images, plain.grad, 0.4)), targets).item())
     assert losses[1] < 0.8 * losses[0]
 
 

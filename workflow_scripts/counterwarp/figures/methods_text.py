@@ -189,7 +189,7 @@ def _classifier(config: dict, scans: pd.DataFrame) -> str:
     parts = scans[scans["baseline"]]["split"].value_counts()
     train, validation, test = (parts.get(split, 0) for split in ("train", "validation", "test"))
     against = (
-        ", with a small change added to each image that misleads it most [Goodfellow 2015],"
+        ", on each image also with the small change that misleads it most [Goodfellow 2015],"
         if settings["perturbation"]
         else ""
     )

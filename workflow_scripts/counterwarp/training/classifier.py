@@ -67,9 +67,7 @@ def train_classifier(
     progress = file.restore() or {"epoch": 0, "losses": [], "history": [], "best": None}
     history = progress["history"]
     for epoch in tqdm(range(progress["epoch"], settings["epochs"]), desc="classifier", disable=None):
-        progress["losses"].append(
-            _epoch(network, optimiser, images, patients, settings, _perturbation(epoch, settings))
-        )
+        progress["losses"].append(_epoch(network, optimiser, images, patients, _of_epoch(epoch, settings)))
         progress["epoch"] = epoch + 1
         if epoch >= first_averaged:
             averaged.update_parameters(network)
@@ -99,18 +97,19 @@ def _of_both_groups(pack: Pack, split: str):
     return pack.rows(split)
 
 
-def _perturbation(epoch: int, settings: dict) -> float:
-    """How far an image is moved against the classifier in an epoch: not at all at first, since a network that is
-    misled from the start learns nothing; then more and more, and as far as asked for once weights are averaged."""
-    start, whole = (settings[name] * settings["epochs"] for name in ("perturbation_from", "average_from"))
-    grown = 1.0 if epoch >= whole else (epoch - start) / (whole - start)
-    return settings["perturbation"] * max(grown, 0.0)
+def _of_epoch(epoch: int, settings: dict) -> dict:
+    """The settings with mixup and perturbation as they are in an epoch: neither at first, since a network that is
+    misled from the start learns nothing; then the perturbation grows, and is whole once weights are averaged."""
+    start, whole = (settings[name] * settings["epochs"] for name in ("plain_until", "average_from"))
+    if epoch < start:
+        return settings | {"mixup": 0.0, "perturbation": 0.0}
+    grown = (epoch - start) / (whole - start) if epoch < whole else 1.0
+    return settings | {"perturbation": grown * settings["perturbation"]}
 
 
-def _epoch(
-    network: Classifier, optimiser, images: Images, patients: Tensor, settings: dict, perturbation: float
-) -> float:
-    """One pass over the training scans in random order; returns the mean loss."""
+def _epoch(network: Classifier, optimiser, images: Images, patients: Tensor, settings: dict) -> float:
+    """One pass over the training scans in random order, two steps a batch where they are perturbed; returns the mean
+    loss of the scans as they are."""
     network.train()
     order = torch.randperm(len(images))
     batches = order.split(settings["batch_size"])
@@ -122,36 +121,38 @@ def _epoch(
         moved = augment(images[batch], settings["flip"], settings["shift_voxels"], settings["intensity"])
         target = patients[batch] * (1 - 2 * settings["label_smoothing"]) + settings["label_smoothing"]
         moved, target = mix(moved, target, settings["mixup"])
-        with arithmetic(images.device, settings["precision"]):
-            if perturbation:
-                moved = perturb(network, moved, target, perturbation)
-            predicted = network(moved)
-        loss = binary_cross_entropy_with_logits(predicted.float(), target)
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        total += loss.item() / len(batches)
+        moved.requires_grad_(settings["perturbation"] > 0)
+        total += _step(network, optimiser, moved, target, settings["precision"]) / len(batches)
+        if settings["perturbation"]:
+            against = perturb(moved.detach(), moved.grad, settings["perturbation"])
+            _step(network, optimiser, against, target, settings["precision"])
     return total
 
 
-def perturb(network: nn.Module, images: Tensor, targets: Tensor, size: float) -> Tensor:
-    """Each image with the change of a given size that raises its loss most, to first order: size * g / rms(g), where g
-    is the gradient of its cross-entropy (Goodfellow et al. 2015, in the L2 norm).
+def _step(network: Classifier, optimiser, images: Tensor, targets: Tensor, precision: str) -> float:
+    """One step down the cross-entropy; returns it."""
+    with arithmetic(images.device, precision):
+        predicted = network(images)
+    loss = binary_cross_entropy_with_logits(predicted.float(), targets)
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+    return loss.item()
 
-    A classifier that is trained on these cannot rest on a few voxels: it looks at all that tells the groups apart, in
-    proportion to how much it does.
+
+def perturb(images: Tensor, gradients: Tensor, size: float) -> Tensor:
+    """Each image with the change of a given size that raises its loss most, to first order: size * g / rms(g), where g
+    is the gradient of its loss (Goodfellow et al. 2015, in the L2 norm).
+
+    A classifier that also learns from these cannot rest on what little suffices: it has to look at more of what tells
+    the groups apart.
 
     Args:
-        images: (batch, channels, *grid).
-        targets: (batch,), between 0 and 1.
-        size: root mean square of the change over an image's voxels.
+        images, gradients: (batch, channels, *grid).
+        size: root mean square of the change over an image's voxels. An image without a gradient stays as it is.
     """
-    images = images.detach().requires_grad_()
-    loss = binary_cross_entropy_with_logits(network(images).float(), targets, reduction="sum")
-    (gradient,) = torch.autograd.grad(loss, images)
-    voxels = tuple(range(1, images.dim()))
-    steepness = gradient.square().mean(voxels, keepdim=True).sqrt()
-    return (images + size * gradient / steepness.clamp(min=torch.finfo(gradient.dtype).tiny)).detach()
+    steepness = gradients.square().mean(tuple(range(1, images.dim())), keepdim=True).sqrt()
+    return images + size * gradients / steepness.clamp(min=torch.finfo(gradients.dtype).tiny)
 
 
 def mix(images: Tensor, targets: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
