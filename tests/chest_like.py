@@ -3,6 +3,7 @@
 import struct
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 from PIL import Image
@@ -64,6 +65,11 @@ def write_png(film, path, bits=16):
     Image.fromarray((film * (2**bits - 1)).round().astype(kind)).save(path)
 
 
+def write_slice(film, path):
+    """A film as NIfTI: its columns go to the patient's left, its rows down."""
+    nib.save(nib.Nifti1Image(film.T.astype(np.float32), np.diag([-1.0, -1, 1, 1])), path)
+
+
 # Group, element and kind of value.
 ELEMENTS = {
     "TransferSyntaxUID": (0x0002, 0x0010, "UI"),
@@ -123,8 +129,8 @@ def write_cohort(folder: Path, single: int, pairs: int, shape=(64, 72)) -> pd.Da
 
     Controls and patients of one film are for training, controls who fall ill between two for validation and test.
 
-    The first films are DICOM of both photometric interpretations and PNG of 8 bits, the others PNG of 16 bits; one more
-    film of the first two subjects is lateral.
+    The first films are DICOM of both photometric interpretations and PNG of 8 bits; of a pair the earlier is PNG of 16
+    bits and the later NIfTI. One more film of the first two subjects is lateral.
 
     Returns:
         The table: subject, path, date, label (0 or 1), view, split.
@@ -136,8 +142,11 @@ def write_cohort(folder: Path, single: int, pairs: int, shape=(64, 72)) -> pd.Da
         split = "train" if once else ["validation", "test"][number % 2]
         for label in [number % 2] if once else [0, 1]:
             film = draw_film(number, severity_of(number, label), shape=shape, visit=label)
-            name = f"films/{subject}_{label}.{'dcm' if number < 4 else 'png'}"
-            if number < 4:
+            kind = "dcm" if number < 4 else "png" if once or not label else "nii.gz"
+            name = f"films/{subject}_{label}.{kind}"
+            if kind == "nii.gz":
+                write_slice(film, folder / name)
+            elif kind == "dcm":
                 stored = (film * 4095).round().astype(int)
                 turned = number >= 2
                 interpretation = "MONOCHROME1" if turned else "MONOCHROME2"

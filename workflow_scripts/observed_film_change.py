@@ -1,4 +1,4 @@
-"""What changed between two chest X-rays of a subject."""
+"""What changed between two films of a subject."""
 
 from counterwarp.imaging.film_pairs import observed_film_change
 from counterwarp.imaging.films import FilmGrid

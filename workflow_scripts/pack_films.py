@@ -1,4 +1,4 @@
-"""One array of all usable chest X-rays of the cohort."""
+"""One array of all usable films of the cohort."""
 
 import pandas as pd
 from counterwarp.imaging.films import FilmGrid

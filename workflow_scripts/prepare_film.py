@@ -1,4 +1,4 @@
-"""Cut, resize and equalise one chest X-ray."""
+"""Cut, resize and equalise one film."""
 
 from counterwarp.imaging.films import prepare_film
 from counterwarp.workflow import scan_step

@@ -1,5 +1,6 @@
-"""Chest X-rays: files made by hand are read as meant; of two films the known motion and change are found."""
+"""Films: files made by hand are read as meant; of two films the known motion and change are found."""
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -54,6 +55,42 @@ def test_compressed_dicom_is_read(tmp_path):
     np.testing.assert_array_equal(read_film(tmp_path / "film.dcm"), film)
 
 
+# NIfTI, whose first axis goes to the right and whose second goes up.
+UPRIGHT = SMALL.T[:, ::-1].astype(np.float32)
+LEFTWARD = np.diag([-1.0, 1, 1, 1])
+
+
+def save(data, affine, path):
+    nib.save(nib.Nifti1Image(np.asarray(data, np.float32), affine), path)
+    return path
+
+
+def test_a_slice_is_seen_as_dicom_shows_it_however_its_axes_run(tmp_path):
+    def seen(data, affine):
+        return read_film(save(data, affine, tmp_path / "slice.nii.gz")).tolist()
+
+    # The patient's left is at the right. A header that tells no position is understood likewise.
+    for data in (UPRIGHT, UPRIGHT[..., None], UPRIGHT[..., None, None]):
+        assert seen(data, LEFTWARD) == seen(data, None) == [[0, 1, 2], [3, 4, 5]]
+    # The first axis towards the patient's right; the second towards the back.
+    assert seen(UPRIGHT[::-1], np.eye(4)) == seen(SMALL.T, np.diag([-1, -1, 1, 1])) == [[0, 1, 2], [3, 4, 5]]
+    # From the front and from the left: up is up, and of a sagittal slice the back is at the right.
+    assert seen(UPRIGHT[:, None], LEFTWARD) == [[0, 1, 2], [3, 4, 5]]
+    assert seen(UPRIGHT[None], np.diag([1, -1, 1, 1])) == [[0, 1, 2], [3, 4, 5]]
+    # Stored as (y, x).
+    swapped = np.eye(4)[[1, 0, 2, 3]] * [[-1], [1], [1], [1]]
+    assert seen(UPRIGHT.T, swapped) == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_a_film_is_the_same_as_dicom_and_as_nifti(tmp_path):
+    film = (4095 * draw_film(1, 0.0)).astype(np.uint16)
+    write_dicom(film, tmp_path / "film.dcm")
+    sitk.WriteImage(sitk.ReadImage(tmp_path / "film.dcm"), tmp_path / "slice.nii")
+    sitk.WriteImage(sitk.GetImageFromArray(film), tmp_path / "plane.nii.gz")
+    for name in ("film.dcm", "slice.nii", "plane.nii.gz"):
+        np.testing.assert_array_equal(read_film(tmp_path / name), film)
+
+
 def test_what_is_no_usable_film_is_refused_with_the_reason(tmp_path):
     def refused(name, words):
         with pytest.raises(ScanError, match=words) as caught:
@@ -70,6 +107,16 @@ def test_what_is_no_usable_film_is_refused_with_the_reason(tmp_path):
     refused("colour.png", "mode RGB.*export it as grey")
     write_png(np.full((3, 3), 0.2), tmp_path / "flat.png", bits=8)
     refused("flat.png", "every pixel is 51")
+    save(np.zeros((4, 5, 6)), np.eye(4), tmp_path / "volume.nii.gz")
+    refused("volume.nii.gz", r"shape \(4, 5, 6\), not one slice.*cohort.source to table")
+    save(np.zeros((4, 5, 1, 2)), np.eye(4), tmp_path / "series.nii.gz")
+    refused("series.nii.gz", r"shape \(4, 5, 1, 2\), not one slice")
+    save(UPRIGHT, np.diag([1, 2, 1, 1]), tmp_path / "oblong.nii.gz")
+    refused("oblong.nii.gz", "pixels of 1 x 2 mm.*square")
+    save(np.where(UPRIGHT == 3, np.nan, UPRIGHT), np.eye(4), tmp_path / "hole.nii")
+    refused("hole.nii", "1 voxels are not finite")
+    (tmp_path / "text.nii.gz").write_text("no film")
+    refused("text.nii.gz", "not a readable image")
     (tmp_path / "text.dcm").write_text("no film")
     refused("text.dcm", "no film can be read")
     write_dicom(SMALL, tmp_path / "lateral.dcm", ViewPosition="LL")

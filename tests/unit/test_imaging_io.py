@@ -17,6 +17,7 @@ from counterwarp.imaging.io import (
     write_image,
     write_sidecar,
 )
+from PIL import Image
 
 
 def save(path: Path, data: np.ndarray, affine=None) -> Path:
@@ -82,7 +83,13 @@ def test_four_dimensions_with_more_than_one_volume(tmp_path):
 
 @pytest.mark.parametrize("shape", [(5, 6), (5, 6, 1)])
 def test_an_image_that_is_flat(tmp_path, shape):
-    assert "three-dimensional" in refusal(save(tmp_path / "scan.nii.gz", random(*shape)))
+    message = refusal(save(tmp_path / "scan.nii.gz", random(*shape)))
+    assert "three-dimensional" in message and "cohort.source to films" in message
+
+
+def test_a_picture_among_scans(tmp_path):
+    Image.fromarray(np.eye(4, dtype=np.uint8)).save(tmp_path / "film.png")
+    assert "cohort.source to films" in refusal(tmp_path / "film.png")
 
 
 def test_colours(tmp_path):

@@ -1,4 +1,4 @@
-"""What changed between two chest X-rays of a subject, in the later one's place."""
+"""What changed between two films of a subject, in the later one's place."""
 
 import numpy as np
 

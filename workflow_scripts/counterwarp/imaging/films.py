@@ -1,18 +1,22 @@
-"""Chest X-rays: read a film, cut and scale it for the networks."""
+"""Films, which are chest X-rays or other 2-D images: read one, cut and scale it for the networks."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
+from nibabel.affines import voxel_sizes
 from PIL import Image, UnidentifiedImageError
 
 from counterwarp.errors import ConfigError, ScanError
-from counterwarp.imaging.io import write_sidecar
+from counterwarp.imaging.io import open_slice, write_sidecar
 
 # A 16-bit PNG holds -1 to 1.
 DEEPEST = 65535
 GREY_MODES = {"L", "I;16", "I;16B", "I;16L", "I"}
 DICOM_SUFFIXES = {".dcm", ".dicom", ""}
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
 # What DICOM's View Position may say of a posteroanterior film; many say nothing.
 FRONTAL_VIEWS = {"", "PA"}
 # Rows and columns of a pixel may differ by this share of its edge before a square crop is no square on the patient.
@@ -34,21 +38,34 @@ class FilmGrid:
 
 
 def read_film(path: str | Path) -> np.ndarray:
-    """The grey values of a film: (rows, columns) float32, brighter where the body is denser.
+    """The grey values of a film: (rows, columns) float32, from the top and the left; X-rays brighter where denser.
 
     Args:
-        path: PNG of 8 or 16 bits, or a DICOM file (.dcm, .dicom or no suffix).
+        path: PNG of 8 or 16 bits, a DICOM file (.dcm, .dicom or no suffix) or one slice as NIfTI (.nii or .nii.gz).
 
     Raises:
-        ScanError: missing, not readable, colour, more than one frame, another view than PA, pixels that are not square,
-            or one value everywhere.
+        ScanError: missing, not readable, colour, more than one frame or slice, another view than PA, pixels that are
+            not square, or one value everywhere.
     """
     if not Path(path).is_file():
         raise ScanError(f"{path}: no such file; correct its path in the table of films or exclude the film")
-    values = _read_dicom(path) if Path(path).suffix.lower() in DICOM_SUFFIXES else _read_png(path)
+    values = _reader(Path(path).name.lower())(path)
     if values.min() == values.max():
         raise ScanError(f"{path}: every pixel is {values.flat[0]:g}; replace this empty film or exclude it")
     return values
+
+
+def _reader(name: str) -> Callable[[str | Path], np.ndarray]:
+    if name.endswith(NIFTI_SUFFIXES):
+        return _read_nifti
+    return _read_dicom if Path(name).suffix in DICOM_SUFFIXES else _read_png
+
+
+def _read_nifti(path) -> np.ndarray:
+    """As DICOM shows the same slice: the patient's left, or back, at the right; the front, or the head, at the top."""
+    image = nib.as_closest_canonical(open_slice(path))
+    _check_square(path, *voxel_sizes(image.affine)[np.array(image.shape) > 1])
+    return np.asanyarray(image.dataobj).squeeze()[::-1, ::-1].T
 
 
 def _read_png(path) -> np.ndarray:
@@ -58,7 +75,7 @@ def _read_png(path) -> np.ndarray:
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
         if getattr(error, "errno", None):  # the disk's fault, not the file's: another try may help
             raise
-        raise ScanError(f"{path}: not a readable PNG ({error}); export it again") from error
+        raise ScanError(f"{path}: not a readable PNG ({error}); export it again, as PNG, DICOM or NIfTI") from error
     if image.mode not in GREY_MODES:
         raise ScanError(f"{path}: a picture of mode {image.mode}, not grey values of 8 or 16 bits; export it as grey")
     return np.asarray(image, np.float32)
@@ -99,9 +116,14 @@ def _check_dicom(path, film) -> None:
     if view not in FRONTAL_VIEWS:
         raise ScanError(f"{path}: view position {view}, not PA; correct the view in the table of films")
     spacing = [float(edge) for edge in (_element(film, "0028|0030") or _element(film, "0018|1164")).split("\\") if edge]
-    if spacing and abs(spacing[0] / spacing[1] - 1) > PIXEL_TOLERANCE:
+    if spacing:
+        _check_square(path, *spacing[:2])
+
+
+def _check_square(path, first: float, second: float) -> None:
+    if abs(first / second - 1) > PIXEL_TOLERANCE:
         raise ScanError(
-            f"{path}: pixels of {spacing[0]:g} x {spacing[1]:g} mm, so that a square crop is none on the patient; "
+            f"{path}: pixels of {first:g} x {second:g} mm, so that a square crop is none on the patient; "
             "resample the film to square pixels"
         )
 
@@ -147,7 +169,7 @@ def prepare_film(path: str, image: str, sidecar: str, edge: int) -> None:
         sidecar,
         sources=[path],
         space="film",
-        tools=("pillow", "simpleitk"),
+        tools=("nibabel", "pillow", "simpleitk"),
         Description="Centre square of the film, resized, histogram equalised",
         Units="share of darker pixels: values of 0 to 65535 stand for -1 to 1",
     )

@@ -1,8 +1,10 @@
 """Read and write one image, with what can be wrong with it said in one sentence."""
 
 import json
+import math
 import os
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,6 +22,9 @@ from counterwarp.errors import ScanError
 SMALLEST_VOXEL = 1e-12
 # NIfTI's codes for what the world coordinates mean; 5 is a template without a code of its own.
 SPACES = {"scanner": 1, "MNI152": 4, "SRI24": 5}
+# What a table of films may hold and one of scans may not.
+PICTURE_SUFFIXES = {".png", ".dcm", ".dicom"}
+READS_2D = "which reads 2-D images"
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,25 @@ def open_image(path: str | Path) -> nib.Nifti1Image:
         ScanError: missing file, no image, truncated, not numeric, not one three-dimensional volume, not finite,
             or without a usable position in its header.
     """
+    return _open(path, _one_volume)
+
+
+def open_slice(path: str | Path) -> nib.Nifti1Image:
+    """Open a slice: an image as of `open_image`, one of whose three axes has length one.
+
+    Raises:
+        ScanError: what `open_image` refuses, and a volume.
+    """
+    return _open(path, _one_slice)
+
+
+def _open(path, shaped: Callable[[np.ndarray, str | Path], np.ndarray]) -> nib.Nifti1Image:
     image = _load(path)
     _check_voxel_size(image, path)
     if not np.isfinite(image.affine).all() or abs(np.linalg.det(image.affine[:3, :3])) < SMALLEST_VOXEL:
         matrix = np.round(image.affine[:3], 3).tolist()
         raise ScanError(f"{path}: the header gives no usable position, {matrix}; correct its sform or exclude the scan")
-    data = _one_volume(np.asarray(_read(image, path)), path)
+    data = shaped(np.asarray(_read(image, path)), path)
     bad = np.argwhere(~np.isfinite(data))
     if len(bad):
         first = tuple(int(i) for i in bad[0])
@@ -84,7 +102,9 @@ def _load(path) -> nib.Nifti1Image:
     try:
         return nib.load(path)
     except (ImageFileError, HeaderDataError, EOFError, zlib.error, ValueError) as error:
-        raise ScanError(f"{path}: not a readable image ({_first_line(error)}); copy or convert it again") from error
+        is_picture = Path(path).suffix.lower() in PICTURE_SUFFIXES
+        remedy = f"set cohort.source to films, {READS_2D}" if is_picture else "copy or convert it again"
+        raise ScanError(f"{path}: not a readable image ({_first_line(error)}); {remedy}") from error
 
 
 def stored_header(image) -> nib.Nifti1Header | None:
@@ -130,8 +150,21 @@ def _one_volume(data: np.ndarray, path) -> np.ndarray:
     if data.ndim > 3:
         raise ScanError(f"{path}: {data.ndim}-D image of shape {shape}; give one volume, for example the mean")
     if data.ndim < 3 or min(data.shape) < 2:
-        raise ScanError(f"{path}: {data.ndim}-D image of shape {shape}; give a three-dimensional scan")
+        raise ScanError(
+            f"{path}: {data.ndim}-D image of shape {shape}; give a three-dimensional scan, or set cohort.source to "
+            f"films, {READS_2D}"
+        )
     return data
+
+
+def _one_slice(data: np.ndarray, path) -> np.ndarray:
+    shape = (*data.shape, 1)[:3]
+    if sum(n > 1 for n in shape) != 2 or math.prod(shape) != data.size:
+        raise ScanError(
+            f"{path}: image of shape {data.shape}, not one slice; give one slice of it, or set cohort.source to table, "
+            "which reads volumes"
+        )
+    return data.reshape(shape)
 
 
 def write_image(data: np.ndarray, affine: np.ndarray, path: str | Path, space: str) -> None:
