@@ -66,6 +66,7 @@ rule cost_table:
 rule about_page:
     input:
         index=every_seed("<pack>/index.tsv")[:1],
+        people="<results>/cohort/people.tsv" if OF_SUBJECTS == "films" else [],
         preprocessed=every_scan("<scan>_space-<space>_desc-preproc_T1w.json") if OF_SUBJECTS == "scans" else [],
         cost="<results>/report/cost.html",
     output:

@@ -10,6 +10,10 @@ from counterwarp.workflow import cohort_step, read_failure
 
 def write(inputs, outputs):
     scans = pd.read_csv(inputs.index[0], sep="\t", dtype={"subject": str})
+    if inputs.people:
+        # The views, by which films are chosen, are in this table alone.
+        people = pd.read_csv(inputs.people, sep="\t", dtype=str)
+        scans = scans.merge(people[["scan", *people.columns.difference(scans.columns)]], on="scan")
     preprocessed = next((path for path in getattr(inputs, "preprocessed", []) if read_failure(path) is None), None)
     engines = read_sidecar(preprocessed)["Engines"] if preprocessed else {}
     Path(outputs.page).write_text(about_page(snakemake.params.config, scans, engines))

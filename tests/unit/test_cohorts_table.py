@@ -102,6 +102,22 @@ def test_films_need_neither_age_nor_sex_and_their_dates_are_their_sessions(tmp_p
     assert table.read(written).scan.to_list() == found.scan.to_list()
 
 
+def test_a_table_of_slices_needs_neither_views_nor_dates(tmp_path):
+    """The columns of a table of scans will do; two images of a subject then differ by their session."""
+    for number in range(1, 9):
+        (tmp_path / f"sub-{number:03d}_T1w.nii.gz").touch()
+    slices = people().drop(columns="session")
+    slices.to_csv(tmp_path / "slices.csv", index=False)
+    found = sources.index(cohort(tmp_path / "slices.csv", "films"), "")
+    assert found.scan.to_list() == [f"sub-{number:03d}" for number in range(1, 9)] and found.baseline.all()
+    with pytest.raises(ConfigError, match=r"no column 'date' .* which of two is earlier .*longitudinal: null"):
+        pair_scans(found, order="date", needed=True)
+    again = pd.concat([people(), people(1).assign(session="2")])
+    again.to_csv(tmp_path / "slices.csv", index=False)
+    found = sources.index(cohort(tmp_path / "slices.csv", "films"), "")
+    assert found.scan.to_list()[:3] == ["sub-001", "sub-001_ses-2", "sub-002"]
+
+
 def test_every_fault_of_a_table_of_films_is_said_at_once(tmp_path):
     faults = {"date": {1: "31.1.2015"}, "view": {2: ""}, "path": {5: "../none.png", 6: "none.png"}}
     with pytest.raises(ConfigError) as caught:

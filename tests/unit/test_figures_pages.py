@@ -159,11 +159,14 @@ def test_the_methods_paragraphs_of_defigan_speak_of_no_simulator():
     scans = pd.DataFrame({"scan": ["a", "b"], "subject": "1", "group": ["control", "patient"], "split": "train"})
     scans["baseline"] = [True, False]
     films = configured("defigan_copd")
-    text, references = methods_text(films, scans)
+    text, references = methods_text(films, scans.assign(view="PA"))
     assert "2 posteroanterior chest X-rays of 1 subjects (1 of controls, 1 of patients)" in text
     assert "256 x 256" in text and "no ImageNet weights" in text and any("SimpleITK" in line for line in references)
     films["adversarial"]["critic_weights"] = "resnet18.safetensors"
     assert "started from the given ImageNet weights" in methods_text(films, scans)[0]
+    slices, _ = methods_text(films | {"longitudinal": None}, scans)
+    assert "2 images of 1 subjects" in slices and "X-rays" not in slices and "earlier one" not in slices
+    assert "earlier one" in text
     heads, _ = methods_text(configured("defigan_adni"), scans)
     assert (
         "percentiles 5 and 95" in heads

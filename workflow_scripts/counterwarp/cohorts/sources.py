@@ -1,4 +1,4 @@
-"""Where scans come from: the demo, a BIDS dataset, a table of images or one of chest X-rays."""
+"""Where scans come from: the demo, a BIDS dataset, a table of scans or one of films."""
 
 import datetime
 import logging
@@ -19,6 +19,7 @@ LOG = logging.getLogger("counterwarp")
 SEXES = {"f": "F", "female": "F", "m": "M", "male": "M"}
 # The view of chest X-rays that is used.
 FRONTAL = "PA"
+A_DATE = "2015-03-27"
 COLUMNS = ("subject", "session", "path", "group", "age", "sex")
 # The table of a benchmark, whose images are drawn by the workflow.
 NO_SCANS = pd.DataFrame(columns=["scan", "folder", *COLUMNS, "split", "baseline"])
@@ -88,19 +89,24 @@ def _table(cohort: dict, _, leave_out: LeaveOut) -> tuple[pd.DataFrame, list[str
 
 
 def _films(cohort: dict, _, leave_out: LeaveOut) -> tuple[pd.DataFrame, list[str]]:
-    """Posteroanterior chest X-rays; the date of a film is its session."""
+    """2-D images. Where the table has views, the posteroanterior ones; where it has dates, they are the sessions."""
     path = Path(cohort["path"])
     films = rename(read_text_table(path), cohort["columns"])
-    require(films, ("subject", "path", "date", "view", "group"), cohort["columns"], path)
+    require(films, ("subject", "path", "group"), cohort["columns"], path)
     problems = []
-    for i, (date, view) in enumerate(zip(films["date"], films["view"], strict=True)):
-        if not _is_date(date):
-            problems.append(f"{path}: row {i + 1}: date {date!r} is not of the form 2015-03-27; correct it")
-        if not view:
-            problems.append(f"{path}: row {i + 1}: no view; write PA, or what it is")
-    films = films.assign(session=films["date"].str.replace("-", ""), age=np.nan, sex="")
-    films, of_paths = _place(films, path, leave_out)
+    for number, row in enumerate(films.to_dict("records"), 1):
+        if not _is_date(row.get("date", A_DATE)):
+            problems.append(f"{path}: row {number}: date {row['date']!r} is not of the form {A_DATE}; correct it")
+        if not row.get("view", FRONTAL):
+            problems.append(f"{path}: row {number}: no view; write PA, or what it is")
+    if "date" in films:
+        films["session"] = films["date"].str.replace("-", "")
+    elif "session" not in films:
+        films["session"] = ""
+    films, of_paths = _place(films.assign(age=np.nan, sex=""), path, leave_out)
     problems += of_paths
+    if "view" not in films:
+        return films, problems
     frontal = films["view"].str.upper() == FRONTAL
     for row in films[~frontal].itertuples():
         leave_out(table.name_of(row, "_"), f"its view is {row.view}, not {FRONTAL}")

@@ -123,8 +123,9 @@ def _cohort(config: dict, scans: pd.DataFrame) -> str:
             "severity 1, and every scan's true map is known"
         )
     if config["cohort"]["source"] == "films":
+        what = "posteroanterior chest X-rays" if "view" in scans else "images"
         return (
-            f"{len(scans)} posteroanterior chest X-rays of {scans['subject'].nunique()} subjects "
+            f"{len(scans)} {what} of {scans['subject'].nunique()} subjects "
             f"({(scans['group'] == 'control').sum()} of controls, {(scans['group'] == 'patient').sum()} of patients) "
             "were read from a table"
         )
@@ -142,9 +143,7 @@ def _films(config: dict, scans: pd.DataFrame) -> str:
     edge, crop = (config["preprocess"]["films"][name] for name in ("edge", "crop"))
     return (
         f"The centre square of each film was resized to {edge} x {edge} pixels and its histogram equalised; networks "
-        f"saw {crop} x {crop} pixels, DeFI-GAN and VA-GAN at random places in training, else the centre. Of subjects "
-        "who fell ill between two films the earlier one was registered to the later one by an affine transformation "
-        "with SimpleITK [Lowekamp 2013]"
+        f"saw {crop} x {crop} pixels, DeFI-GAN and VA-GAN at random places in training, else the centre"
     )
 
 
@@ -258,8 +257,9 @@ def _removal(config: dict, scans: pd.DataFrame) -> str:
 
 def _pairs(config: dict, scans: pd.DataFrame) -> str:
     return (
-        "The change of intensity that a method predicts was compared with that between two films of a subject by "
-        "normalised cross-correlation [Lanfredi 2020]"
+        "Of subjects who fell ill between two films the earlier one was registered to the later one by an affine "
+        "transformation with SimpleITK [Lowekamp 2013]; the change of intensity that a method predicts was compared "
+        "with that between the two by normalised cross-correlation [Lanfredi 2020]"
     )
 
 
@@ -322,7 +322,7 @@ STAGES: tuple[Callable[[dict, pd.DataFrame], str], ...] = (
 OF_SCANS = (_preprocess, _group, _roi)
 # What needs a simulator.
 OF_SIMULATORS = (_simulator, _explain)
-OF_FILMS = (_cohort, _films, _classifier, _critic, _removal, _pairs, _workflow)
+OF_FILMS = (_cohort, _films, _classifier, _simulator, _explain, _critic, _removal, _pairs, _workflow)
 
 
 def methods_text(config: dict, scans: pd.DataFrame) -> tuple[str, list[str]]:
@@ -336,8 +336,9 @@ def methods_text(config: dict, scans: pd.DataFrame) -> tuple[str, list[str]]:
     left_out = set(OF_SCANS if source == "gaussians" else ())
     left_out |= set(OF_SIMULATORS if not set(used) & set(methods("simulator")) else (_removal,))
     left_out |= set() if set(used) & set(methods("generator")) else {_critic}
-    stages = OF_FILMS if source == "films" else [stage for stage in STAGES if stage not in left_out]
-    text = ". ".join(stage(config, scans) for stage in stages) + "."
+    left_out |= set() if config["longitudinal"] else {_pairs}
+    stages = OF_FILMS if source == "films" else STAGES
+    text = ". ".join(stage(config, scans) for stage in stages if stage not in left_out) + "."
     return text, [reference for key, reference in REFERENCES.items() if f"[{key}]" in text]
 
 

@@ -43,9 +43,16 @@ def pair_scans(
         that was scanned once, unless pairs are needed.
 
     Raises:
-        ConfigError: no pair where one is needed, pairs at different field strengths only, a pair in reverse order or of
-            one time, a subject in two splits; every problem found.
+        ConfigError: no column of that order; or no pair where one is needed, pairs at different field strengths only, a
+            pair in reverse order or of one time, a subject in two splits: every problem found.
     """
+    if order not in scans:
+        raise ConfigError(
+            [
+                f"longitudinal: no column {order!r} in the table of scans says which of two is earlier (it has "
+                f"{', '.join(scans.columns)}); add it, or set longitudinal: null"
+            ]
+        )
     if "field_strength" not in scans:
         scans = scans.assign(field_strength=ANY_FIELD)
     splits = scans.groupby("subject")["split"].unique()
