@@ -175,11 +175,11 @@ def test_all_faults_of_all_rows_are_listed_together(tmp_path):
         ({"simulator": {"output_level": 7}}, "simulator.output_level 7 is none of its 4 levels; they count from 0"),
         (
             {"preprocess": {"network_voxel_mm": 2.0}},
-            "covers 64 x 80 x 64 mm, but the template's brain needs 146 x 182 x 152 mm",
+            "covers 80 x 96 x 80 mm, but the template's brain needs 146 x 182 x 152 mm",
         ),
         (
             {"classifier": {"channels": [2] * 6}},
-            "classifier.channels halves preprocess.network_shape [32, 40, 32] 6 times, and nothing is left",
+            "classifier.channels halves preprocess.network_shape [40, 48, 40] 6 times, and nothing is left",
         ),
         ({"preprocess": {"network_shape": [32, 40]}}, "preprocess.network_shape: [32, 40] is too short"),
         ({"preprocess": {"resolution_mm": -1}}, "(a number above 0)"),
