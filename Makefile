@@ -1,5 +1,5 @@
-# make demo: the whole workflow on simulated heads; make test: the tests; make test-slurm: those on a real Slurm and
-# those of faults. Each first installs what it needs in .venv.
+# make demo: the whole workflow on simulated heads; make test: the tests; make test-slurm: those on a real Slurm,
+# those of faults and those of the published studies. Each first installs what it needs in .venv.
 SHELL := bash
 PYTHON ?= python3
 VENV := .venv
@@ -28,7 +28,7 @@ test: $(INSTALLED)
 
 # Slurm is one, so these run one after the other. They need root and the packages slurm-wlm and munge, else they are skipped.
 test-slurm: $(INSTALLED)
-	PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/pytest --numprocesses 0 tests/slurm tests/faults
+	PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/pytest --numprocesses 0 tests/slurm tests/faults tests/studies
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

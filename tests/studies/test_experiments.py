@@ -2,11 +2,14 @@
 
 import re
 
+import nibabel as nib
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from conftest import Workflow
 from counterwarp.imaging.sri24 import ORBITOFRONTAL
+from nibabel.processing import resample_from_to
+from running import Workflow
 from sri24_like import write_sri24_like
 
 SMALL = {
@@ -36,11 +39,11 @@ def run(workflow, study, folder, *arguments, **sections):
 
 
 def write_tables(folder, visits):
-    """participants.tsv with sex, and each subject's table of sessions with age and diagnosis."""
-    people = visits.drop_duplicates("subject")[["subject", "sex"]].rename(columns={"subject": "participant_id"})
-    people.to_csv(folder / "participants.tsv", sep="\t", index=False)
+    """participants.tsv with sex and, where it is given, split; each subject's table of sessions with the rest."""
+    people = visits.drop_duplicates("subject").rename(columns={"subject": "participant_id"})
+    people.filter(["participant_id", "sex", "split"]).to_csv(folder / "participants.tsv", sep="\t", index=False)
     for subject, rows in visits.groupby("subject"):
-        rows[["session_id", "age", "diagnosis"]].to_csv(
+        rows.filter(["session_id", "age", "diagnosis", "field_strength"]).to_csv(
             folder / f"{subject}/{subject}_sessions.tsv", sep="\t", index=False
         )
 
@@ -103,29 +106,44 @@ def test_defigan_on_adni_is_planned_with_the_networks_of_the_paper(tmp_path):
     assert set(table["split"][table["subject"].duplicated()]) == {"train", "validation", "test"}
 
 
-def test_the_adni_study_runs_whole_on_a_tiny_cohort_in_its_layout(tmp_path):
-    simulated = Workflow(tmp_path / "simulated")
-    few = simulated.folder / "few.yaml"
-    few.write_text(yaml.safe_dump({"cohort": {"demo": {"controls": 3, "patients": 3}}}))
-    simulated.run("--", "cohort", configfiles=[few])
-    source, folder = simulated.results / "cohort/bids", tmp_path / "data"
-    scans = pd.read_csv(simulated.results / "cohort/scans.tsv", sep="\t", dtype=str)
-    rows = []
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory):
+    """Fifteen scans of three controls and six patients, three of each scanned again: their table, with their places."""
+    demo = Workflow(tmp_path_factory.mktemp("simulated"))
+    few = demo.folder / "few.yaml"
+    cohort = {"controls": 3, "patients": 6, "two_sessions": 3, "severity": 0.4, "progression": 1.2}
+    few.write_text(yaml.safe_dump({"cohort": {"demo": cohort}}))
+    demo.run("--", "cohort", configfiles=[few])
+    scans = pd.read_csv(demo.results / "cohort/scans.tsv", sep="\t", dtype=str).drop(columns="split")
+    scans["path"] = [demo.folder / path for path in scans["path"]]
+    scans["subject"], scans["session_id"] = "sub-" + scans["subject"], "ses-" + scans["session"]
+    return scans
+
+
+def lay_out(folder, scans):
+    """The scans, whose groups have been given the study's names in `diagnosis`, as the study's dataset."""
     for scan in scans.itertuples():
-        subject, session = f"sub-{scan.subject}", f"ses-{scan.session}"
-        image = image_of(folder, subject, session)
+        image = image_of(folder, scan.subject, scan.session_id)
         image.parent.mkdir(parents=True)
-        image.write_bytes(image_of(source, subject, session).read_bytes())
-        label = {"control": "CN", "patient": "AD"}[scan.group]
-        rows.append({"subject": subject, "session_id": session, "age": scan.age, "sex": scan.sex, "diagnosis": label})
-    write_tables(folder, pd.DataFrame(rows))
+        image.write_bytes(scan.path.read_bytes())
+    write_tables(folder, scans)
+
+
+def test_the_adni_study_runs_whole_on_a_tiny_cohort_in_its_layout(tmp_path, simulated):
+    folder = tmp_path / "data"
+    # Three of each group; one of each twice.
+    six = [f"sub-{number:03d}" for number in range(1, 7)]
+    scans = simulated[
+        simulated["subject"].isin(six) & ((simulated["session"] == "01") | simulated["subject"].isin(six[::3]))
+    ]
+    lay_out(folder, scans.assign(diagnosis=scans["group"].map({"control": "CN", "patient": "AD"})))
     workflow = Workflow(tmp_path / "workflow")
     run(workflow, "liu2021_adni", folder, "--keep-going", **SMALL)
 
     def table(name):
         return pd.read_csv(workflow.folder / f"results/small/tables/{name}.tsv", sep="\t")
 
-    assert len(table("failures")) == 0 and len(table("qc")) == len(rows) == 8
+    assert len(table("failures")) == 0 and len(table("qc")) == len(scans) == 8
     methods = table("methods")
     assert set(methods["metric"]) >= {"logit_shift", "folding_percent"}
     # Nothing is known of the truth: nothing claims to be.
@@ -143,3 +161,53 @@ def test_the_adni_study_runs_whole_on_a_tiny_cohort_in_its_layout(tmp_path):
     assert not [path for path in derivatives.rglob("*") if "MNI152" in path.name]
     assert set(table("voxelwise")["analysis"]) == {"cycle", "cycle_bce", "tbm"}
     assert "ncc" not in table("voxelwise")
+
+
+def test_defigan_on_adni_runs_whole_on_a_tiny_cohort_in_its_layout(tmp_path, simulated):
+    """Three subjects fall ill between two scans, one of them at another field strength; three have been ill before."""
+    folder = tmp_path / "data"
+    scans = simulated[simulated["group"] == "patient"].copy()
+    twice = scans["subject"].duplicated(keep=False)
+    scans["diagnosis"] = np.where(twice & (scans["session"] == "01"), "MCI", "AD")
+    splits = dict(zip(sorted(scans["subject"].unique()), ["train", "validation", "test"] * 2, strict=True))
+    scans["split"] = scans["subject"].map(splits)
+    scans.loc[(scans["split"] == "train") & (scans["session"] == "02"), "field_strength"] = "1.5"
+    lay_out(folder, scans)
+    workflow = Workflow(tmp_path / "workflow")
+    grid = {"network_shape": [32, 40, 28], "network_voxel_mm": 5.2}
+    small = {name: SMALL[name] for name in ("experiment", "threads", "seeds", "classifier")}
+    few = [{"generator_updates": 2, "critic_updates": 3}]
+    networks = {"channels": [2, 4], "critic_channels": [[2], [4]], "stages": {"defigan": few, "vagan": few}}
+    small |= {"preprocess": {"resolution_mm": 6.0} | grid, "adversarial": networks | {"report_every": 1}}
+    said = run(workflow, "defigan_adni", folder, "--keep-going", **small)
+    assert "left out, for want of a pair at one field strength: 1 subjects" in said
+    results = workflow.folder / "results/small"
+
+    def table(name):
+        return pd.read_csv(results / f"tables/{name}.tsv", sep="\t", dtype={"subject": str})
+
+    assert len(table("failures")) == 0 and len(table("qc")) == len(scans) == 9
+    # The paper's Table 1: both methods, test subjects only, and which is ahead.
+    pairs, scores, order = table("longitudinal_pairs"), table("longitudinal"), table("longitudinal_order")
+    assert set(pairs["split"]) == {"validation", "test"} and len(pairs) == 4
+    assert scores["method"].to_list() == ["defigan", "vagan"] and (scores["subjects"] == 1).all()
+    assert scores["mean"].between(-1, 1).all()
+    assert order[["first", "second"]].to_numpy().tolist() == [["defigan", "vagan"]]
+    for name in ("removal", "training", "longitudinal"):
+        assert (results / f"figures/{name}.png").stat().st_size > 10_000
+    assert not set(table("methods")["metric"]) & {"ncc", "ncc_abs", "sign_correct"}
+    assert_fluid_has_taken_the_place_of_tissue(results, pairs["later"].unique())
+
+
+def assert_fluid_has_taken_the_place_of_tissue(results, later):
+    """Earlier minus later is positive in the ventricles, which have grown by three quarters, and less in other
+    regions."""
+    regions = pd.read_csv(results / "cohort/template/parcellation.tsv", sep="\t")
+    ventricles = regions["index"][regions["name"].str.startswith("lateral_ventricle")]
+    labels = nib.load(results / "cohort/template/parcellation.nii.gz")
+    for scan in later:
+        (path,) = (results / "derivatives").rglob(f"{scan}_*desc-observed_change.nii.gz")
+        change = nib.load(path)
+        region = resample_from_to(labels, change, order=0).get_fdata()
+        values, inside = change.get_fdata(), np.isin(region, ventricles)
+        assert values[inside].mean() > 0.05 > values[(region > 0) & ~inside].mean()
