@@ -15,16 +15,19 @@ import resource
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 import torch
+from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
 from counterwarp.networks.critic import Critic
 from counterwarp.networks.device import keep_freed_memory
 from counterwarp.networks.generator import Generator, remove
+from counterwarp.networks.layers import Convolution3d
 from counterwarp.training.adversarial import ADAM_BETAS, critic_step, generator_step, total_variation
 
 FORMS = ("straightforward", "straightforward, keeping freed memory", "ours")
@@ -72,6 +75,9 @@ def measure(step: str, form: str, grid: tuple[int, ...]) -> dict:
     if form != "ours":
         for network in (generator, critic):
             network.to(memory_format=torch.contiguous_format)
+            for layer in network.modules():
+                if isinstance(layer, Convolution3d):
+                    layer.forward = partial(nn.Conv3d.forward, layer)
     images = (healthy, sick) if step == "critic_step" else (sick,)
     compute = {
         ("critic_step", True): lambda *parts: critic_step(*parts, SETTINGS),

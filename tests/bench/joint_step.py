@@ -22,7 +22,7 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
-from counterwarp.networks.classifier import Classifier
+from counterwarp.networks.classifier import Classifier, frozen
 from counterwarp.networks.condconv import CondConv
 from counterwarp.networks.device import keep_freed_memory
 from counterwarp.networks.simulator import INJECT, REMOVE, Simulator
@@ -97,6 +97,8 @@ def measure(form: str) -> dict:
     if form != "ours":
         CondConv.forward = looped
         classifier.to(memory_format=torch.contiguous_format)
+    else:
+        classifier = frozen(classifier)
     compute = ours if form == "ours" else straightforward
     times = []
     for repeat in range(REPEATS + 1):

@@ -1,12 +1,13 @@
 """The classifier, the simulator and their files."""
 
 import json
+import math
 
 import pytest
 import torch
 from counterwarp.errors import ConfigError, CounterwarpError
 from counterwarp.networks import files
-from counterwarp.networks.classifier import Classifier
+from counterwarp.networks.classifier import Classifier, frozen
 from counterwarp.networks.condconv import convolution
 from counterwarp.networks.device import prepare
 from counterwarp.networks.simulator import INJECT, REMOVE, Simulator, TwoSimulators, displacement_of, simulate
@@ -39,6 +40,35 @@ def test_a_mirrored_classifier_gives_an_image_and_its_mirror_image_one_logit():
     network.eval()
     torch.testing.assert_close(network(images), network(images.flip(2)))
     torch.testing.assert_close(network(images), (network.one_view(images) + network.one_view(images.flip(2))) / 2)
+
+
+@pytest.mark.parametrize(("grid", "batch_norm"), [((16, 18), False), ((10, 12, 9), True)])
+def test_a_frozen_classifier_is_the_same_function_with_the_same_gradient(grid, batch_norm):
+    torch.manual_seed(1)
+    # Of double precision, for by rounding another voxel may be the largest of those that are pooled.
+    network = Classifier(grid, (4, 6), 8, 0.2, batch_norm, mirror=True).double()
+    for _ in range(5):  # statistics of batch norm that are not 0 and 1
+        network(torch.randn(6, 1, *grid, dtype=torch.float64) * 2 + 1)
+    found = []
+    for classifier in (network.eval(), frozen(network)):
+        images = torch.linspace(-2, 2, 3 * math.prod(grid), dtype=torch.float64).sin().reshape(3, 1, *grid)
+        images.requires_grad_(True)
+        logits = classifier(images)
+        found.append((logits, *torch.autograd.grad(logits.sum(), images)))
+    for plain, fast in zip(*found, strict=True):
+        torch.testing.assert_close(fast, plain)
+    assert not any(parameter.requires_grad for parameter in frozen(network).parameters())
+    assert all(parameter.requires_grad for parameter in network.parameters())
+
+
+def test_in_training_the_classifier_computes_what_its_blocks_do_one_after_the_other():
+    torch.manual_seed(1)
+    network = Classifier((10, 12, 9), (4, 6), 8, 0.0)
+    images = torch.randn(4, 1, 10, 12, 9)
+    features = images
+    for block in network.blocks:
+        features = block(features)
+    torch.testing.assert_close(network(images), network.head(features)[:, 0])
 
 
 def test_too_many_poolings_are_refused_with_the_grid():

@@ -101,6 +101,23 @@ def test_shear_and_rotation_keep_the_volume():
     torch.testing.assert_close(jacobian_determinant(turn), torch.ones(1, 6, 7, 8), atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("matrix", "determinant"),
+    [
+        ([[2, 1], [3, 4]], 5),
+        # 2 (3 * 4 - 1 * 5) - 1 (4 * 4 - 1 * 2) + 3 (4 * 5 - 3 * 2)
+        ([[2, 1, 3], [4, 3, 1], [2, 5, 4]], 42),
+    ],
+)
+def test_the_determinant_of_a_linear_map_is_that_of_its_matrix(matrix, determinant):
+    matrix = torch.tensor(matrix, dtype=torch.float32)
+    points = identity(torch.Size([5] * len(matrix)), torch.zeros(1))
+    displacement = torch.einsum("ij,bj...->bi...", matrix - torch.eye(len(matrix)), points)
+    found = jacobian_determinant(displacement)
+    torch.testing.assert_close(found, torch.full_like(found, determinant), atol=1e-3, rtol=0)
+    assert not folded(displacement).any()
+
+
 def test_a_mirrored_axis_is_counted_as_folded_and_stays_finite():
     displacement, _ = scaling((8, 9), (-1.0, 1.0))
     change, inside_out = tissue_log_change(displacement)

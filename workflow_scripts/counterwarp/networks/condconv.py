@@ -40,8 +40,10 @@ class CondConv(nn.Module):
             (batch, out_features, *grid), channels last.
         """
         features = channels_last(features)
-        # Voxels first, so that the gradient too has the features of a voxel beside each other.
-        pooled = features.movedim(1, -1).flatten(1, -2).mean(1)
+        # Voxels first, so that the gradient too has the features of a voxel beside each other; that of a mean would be
+        # written out for every voxel.
+        voxels = features.movedim(1, -1).flatten(1, -2)
+        pooled = voxels.sum(1) / voxels.shape[1]
         alpha = torch.sigmoid(self.routing(torch.cat([pooled, task[:, None]], 1))).to(self.weight)
         return self.form(features, alpha)
 

@@ -123,9 +123,9 @@ class Simulator(nn.Module):
         """Output of each level's convolution, before its norm."""
         outputs = [self.encoder[0](images, task)]
         for norm, layer in zip(self.encoder_norms, self.encoder[1:], strict=True):
-            active = _activate(norm(outputs[-1]))
-            pool = functional.max_pool3d if active.dim() == 5 else functional.max_pool2d
-            outputs.append(layer(pool(active, 2), task))
+            pool = functional.max_pool3d if images.dim() == 5 else functional.max_pool2d
+            # The activation commutes with pooling, and after it there is less to do.
+            outputs.append(layer(_activate(pool(norm(outputs[-1]), 2)), task))
         return outputs
 
     def bottleneck(self, features: Tensor, task: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ X^(p) = X(p + displacement(p)). Torch's own grid_sample does the work: importing
 same function, costs 1.3 s more per job.
 """
 
+from collections.abc import Sequence
 from itertools import product
 
 import torch
@@ -15,7 +16,8 @@ from counterwarp.networks.layers import LINEAR
 
 # Where a map folds or nearly so, the determinant is set to this before the logarithm is taken.
 SMALLEST_DETERMINANT = 0.01
-INVERSION_STEPS = 30
+# An inverse is found when a step moves no voxel by more than this, voxels, or after so many steps.
+INVERSION_TOLERANCE, INVERSION_STEPS = 1e-4, 30
 # A velocity of 2 voxels starts with a step of a sixteenth of a voxel.
 SQUARINGS = 5
 # Of the eight corners of a cube, the two sets of four of which no two are neighbours.
@@ -56,10 +58,7 @@ def jacobian_determinant(displacement: Tensor) -> Tensor:
     1 where nothing changes; 0 or less where the map folds. Above 1 the warped image samples a larger piece of the
     source, so the tissue there was *compressed*.
     """
-    axes = displacement.shape[1]
-    rows = torch.gradient(displacement, dim=list(range(2, 2 + axes)))
-    jacobian = torch.stack(rows, dim=-1).movedim(1, -2)
-    return torch.linalg.det(jacobian + torch.eye(axes, dtype=jacobian.dtype, device=jacobian.device))
+    return _determinant(torch.gradient(displacement, dim=list(range(2, displacement.dim()))))
 
 
 def integrate(velocity: Tensor) -> Tensor:
@@ -110,10 +109,24 @@ def _difference(field: Tensor, axis: int, sign: int) -> Tensor:
     return torch.cat([step, edge] if sign > 0 else [edge, step], dim=axis + 2)
 
 
-def _determinant(rows: list[Tensor]) -> Tensor:
-    """det(I + J) with J's columns `rows`: derivatives (batch, axes, *grid) along each axis."""
-    jacobian = torch.stack(rows, dim=-1).movedim(1, -2)
-    return torch.linalg.det(jacobian + torch.eye(len(rows), dtype=jacobian.dtype, device=jacobian.device))
+def _determinant(derivatives: Sequence[Tensor]) -> Tensor:
+    """det(I + J) with J's columns the derivatives (batch, axes, *grid) along each axis."""
+    columns = [column.clone() for column in derivatives]
+    for axis, column in enumerate(columns):
+        column[:, axis] += 1
+    return _volume(columns)
+
+
+def _volume(columns: Sequence[Tensor]) -> Tensor:
+    """The determinant of a matrix at each voxel, given by its columns (batch, axes, *grid).
+
+    Written out: torch.linalg.det, which factorises matrix by matrix, takes ten times as long.
+    """
+    a, b, *others = (column.unbind(1) for column in columns)
+    if not others:
+        return a[0] * b[1] - a[1] * b[0]
+    (c,) = others
+    return a[0] * (b[1] * c[2] - b[2] * c[1]) + a[1] * (b[2] * c[0] - b[0] * c[2]) + a[2] * (b[0] * c[1] - b[1] * c[0])
 
 
 def _tetrahedron(field: Tensor, corners: tuple) -> Tensor:
@@ -124,8 +137,8 @@ def _tetrahedron(field: Tensor, corners: tuple) -> Tensor:
         + place.reshape(3, 1, 1, 1)
         for corner, place in zip(corners, at_rest, strict=True)
     ]
-    edges = torch.stack([place - moved[0] for place in moved[1:]], dim=-1).movedim(1, -2)
-    return torch.linalg.det(edges) / torch.linalg.det(at_rest[1:] - at_rest[0])
+    edges = [place - moved[0] for place in moved[1:]]
+    return _volume(edges) / torch.linalg.det(at_rest[1:] - at_rest[0])
 
 
 def tissue_log_change(displacement: Tensor) -> tuple[Tensor, Tensor]:
@@ -147,7 +160,9 @@ def invert(displacement: Tensor) -> Tensor:
     """
     inverse = -displacement
     for _ in range(INVERSION_STEPS):
-        inverse = -warp(displacement, inverse)
+        before, inverse = inverse, -warp(displacement, inverse)
+        if (inverse - before).abs().max() < INVERSION_TOLERANCE:
+            break
     return inverse
 
 

@@ -10,6 +10,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm import tqdm
 
 from counterwarp.arrays import Rows
+from counterwarp.networks.classifier import frozen
 from counterwarp.networks.device import arithmetic
 from counterwarp.networks.simulator import INJECT, REMOVE, Simulator, TwoSimulators, simulate
 from counterwarp.training.checkpoints import ResumeFile, fingerprint
@@ -125,7 +126,8 @@ def train_simulator(
     Raises:
         CounterwarpError: a split lacks a group.
     """
-    classifier = classifier.to(device).eval().requires_grad_(False)
+    weights = [tensor.cpu().numpy() for tensor in classifier.state_dict().values()]
+    classifier = frozen(classifier.to(device))
     controls, patients = (pack.stream(pack.rows("train", group), device) for group in ("control", "patient"))
     settings = {"logit_loss": "shift", "network": Simulator, **settings, **VARIANTS[method]}
     settings["delta"] = _delta(settings["delta"], classifier, controls, patients)
@@ -135,7 +137,6 @@ def train_simulator(
     network = settings.pop("network")(grid=pack.grid, **sizes, mirror=mirror).to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=settings["learning_rate"])
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings["steps"])
-    weights = [tensor.cpu().numpy() for tensor in classifier.state_dict().values()]
     digest = fingerprint(
         {"method": method, "settings": settings, "index": pack.index.to_csv(), **(origin or {})},
         Rows(pack.images, pack.rows("train")),
