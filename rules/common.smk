@@ -11,7 +11,7 @@ from counterwarp.cohorts.sources import NO_SCANS, index
 from counterwarp.cohorts.table import check_averaged, read, write_if_changed, write_left_out
 from counterwarp.config import check_config, check_together
 from counterwarp.errors import ConfigError
-from counterwarp.explain import methods
+from counterwarp.explain import OF_INTENSITY, methods
 from counterwarp.imaging.engines import check_engines
 from counterwarp.imaging.films import FilmGrid
 from counterwarp.resources import (

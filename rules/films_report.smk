@@ -3,10 +3,14 @@ include: "pages.smk"
 include: "training.smk"
 
 
+CHANGING = [method for method in config["explain"]["methods"] if method not in methods("saliency")]
+WARPING = [method for method in CHANGING if method not in OF_INTENSITY]
+
+
 rule films_figure:
     input:
-        changes=expand(f"<results>/explain/{{method}}/seed-{config['seeds'][0]}/change.npy", method=GENERATORS),
-        displacement=MOVED,
+        changes=expand(f"<results>/explain/{{method}}/seed-{config['seeds'][0]}/change.npy", method=CHANGING),
+        displacements=expand(f"<results>/explain/{{method}}/seed-{config['seeds'][0]}/displacement.npy", method=WARPING),
         index="<pack>/index.tsv",
         images="<pack>/images.npy",
     output:
@@ -25,7 +29,8 @@ rule films_figure:
         "../envs/report.yaml"
     params:
         code=digest("films_figure"),
-        methods=GENERATORS,
+        methods=CHANGING,
+        warping=WARPING,
     script:
         "../workflow_scripts/films_figure.py"
 
@@ -34,7 +39,8 @@ rule films_figure:
 BEFORE_COST = [
     *rules.explain.input,
     rules.classifier_figure.output.png,
-    *([rules.training_figure.output.png, rules.films_figure.output.png] if GENERATORS else []),
+    *([rules.training_figure.output.png] if GENERATORS else []),
+    *([rules.films_figure.output.png] if CHANGING else []),
     *([rules.longitudinal_figure.output.png] if len(PAIRS) else []),
     *expand("<results>/report/{table}.html", table=["failures", "exclusions", "classifier", *TABLES_OF_PAIRS]),
 ]

@@ -1,4 +1,4 @@
-"""Draw what the generators change in patients' films, and where they move it."""
+"""Draw what simulators and generators change in patients' films, and where they move it."""
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,11 @@ def draw(inputs, outputs):
         for method, path in zip(snakemake.params.methods, inputs.changes, strict=True)
     }
     images = np.load(inputs.images, mmap_mode="r")[rows].astype(np.float32)
-    moved = [np.load(path, mmap_mode="r")[rows[0]].astype(np.float32) for path in inputs.displacement]
-    save(films_figure(images, list(patients["scan"]), changes, moved[0] if moved else None), outputs.png, outputs.pdf)
+    displacements = {
+        method: np.load(path, mmap_mode="r")[rows[0]].astype(np.float32)
+        for method, path in zip(snakemake.params.warping, inputs.displacements, strict=True)
+    }
+    save(films_figure(images, list(patients["scan"]), changes, displacements), outputs.png, outputs.pdf)
 
 
 cohort_step(snakemake, draw)

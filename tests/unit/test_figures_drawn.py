@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from counterwarp.explain import OF_INTENSITY, methods
-from counterwarp.figures.adversarial import Moved, ScanChange, draw_displacement, in_plane, scan_figure
+from counterwarp.figures.adversarial import Moved, ScanChange, draw_displacement, films_figure, in_plane, scan_figure
 from counterwarp.figures.anatomy import Volume, at, strongest
 from counterwarp.figures.classifier import classifier_figure, roc_curve
 from counterwarp.figures.cohort import cohort_figure, cohort_table
@@ -237,6 +237,24 @@ def test_a_scan_is_shown_in_three_planes_with_both_methods_and_arrows_in_mm(tmp_
     assert ranges and all(low == -high for _, low, high in ranges)
     without = replace(disease_of_a_scan(), changes={"vagan": np.ones((20, 24, 18))}, displacement=None)
     assert "arrows" not in texts(scan_figure(without))
+
+
+def test_films_are_shown_with_every_method_and_the_arrows_of_each_that_warps(tmp_path):
+    rng = np.random.default_rng(1)
+    images = rng.random((2, 24, 24))
+    changes = {method: 1e-6 * rng.normal(size=images.shape) for method in ("cycle", "defigan", "vagan")}
+    displacements = {method: rng.normal(size=(2, 24, 24)) for method in ("cycle", "defigan")}
+    drawn = films_figure(images, ["sub-001_ses-20140301", "sub-002"], changes, displacements)
+    save(drawn, tmp_path / "films.png", tmp_path / "films.pdf")
+    said = texts(drawn)
+    for words in ("CondConv takes the disease", "DeFI-GAN takes the disease", "VA-GAN", "sub-001_ses-20140301", "e-06"):
+        assert words in said
+    assert "VA-GAN takes" not in said
+    drawn.draw_without_rendering()
+    inside = drawn.get_window_extent()
+    for axes in drawn.findobj(lambda part: hasattr(part, "get_ylabel")):
+        extent = axes.yaxis.label.get_window_extent()
+        assert not axes.get_ylabel() or (inside.x0 <= extent.x0 and extent.x1 <= inside.x1)
 
 
 def test_the_displacement_in_a_plane_points_down_and_to_the_right():

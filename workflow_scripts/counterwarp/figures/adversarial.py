@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 
 from counterwarp.figures.anatomy import PLANES, place_name
 from counterwarp.figures.benchmark import TITLES, draw_ncc
-from counterwarp.figures.style import GREY, SEQUENTIAL, figure
+from counterwarp.figures.style import GREY, SEQUENTIAL, figure, short
 
 # Darker is green, brighter is pink.
 BRIGHTNESS = "PiYG_r"
@@ -47,21 +47,23 @@ def toy_figure(
     return drawn
 
 
-def films_figure(images: np.ndarray, names: list[str], changes: dict[str, np.ndarray], displacement: np.ndarray | None):
-    """Test patients' films with the change that each method finds, and the displacement of the first.
+def films_figure(
+    images: np.ndarray, names: list[str], changes: dict[str, np.ndarray], displacements: dict[str, np.ndarray]
+):
+    """Test patients' films with the change that each method finds, and the displacements of the first.
 
     Args:
         images: (n, rows, columns).
         names: of the n films.
         changes: method -> (n, rows, columns), the change of intensity by the disease.
-        displacement: (2, rows, columns), of the first film, pixels, pull-back; None where no method warps.
+        displacements: of the methods that warp -> (2, rows, columns), of the first film, pixels, pull-back.
     """
-    moved = displacement is not None
+    moved = len(displacements)
     drawn = figure(3.2 * (1 + len(changes)) + 1.5, 3.1 * len(images) + 4.6 * moved)
-    parts = drawn.subfigures(1 + moved, 1, squeeze=False, height_ratios=[3.1 * len(images), 4.6][: 1 + moved])[:, 0]
+    parts = drawn.subfigures(1 + moved, 1, squeeze=False, height_ratios=[3.1 * len(images)] + [4.6] * moved)[:, 0]
     draw_changes(parts[0], images, changes, names)
-    if moved:
-        draw_displacement(parts[1], [Moved("", images[0], displacement)])
+    for part, (method, displacement) in zip(parts[1:], displacements.items(), strict=True):
+        draw_displacement(part, [Moved("", images[0], displacement)], method)
     return drawn
 
 
@@ -144,7 +146,7 @@ def draw_changes(
             shown = axes.imshow(values[number], cmap=BRIGHTNESS, vmin=-limit, vmax=limit, alpha=visible)
     mappable = matplotlib.cm.ScalarMappable(shown.norm, BRIGHTNESS)
     label = f"Change of intensity by the disease, ±{limit:.2g}\n(green: darker, pink: brighter)"
-    part.colorbar(mappable, ax=panels, label=label, shrink=0.8)
+    part.colorbar(mappable, ax=panels, label=label, shrink=0.8, format=short)
 
 
 @dataclass(frozen=True)
@@ -157,12 +159,19 @@ class Moved:
 
 
 def draw_displacement(
-    part, moved: Sequence[Moved], spacing: int = SPACING, longer: int = 1, pixel: float = 1.0, unit: str = "pixels"
+    part,
+    moved: Sequence[Moved],
+    method: str = "defigan",
+    spacing: int = SPACING,
+    longer: int = 1,
+    pixel: float = 1.0,
+    unit: str = "pixels",
 ) -> None:
     """Arrows from where the intensity comes to where it goes, over each image and over a crop of it.
 
     Args:
         moved: what is drawn; a crop lies beside its image, or below it where there are several.
+        method: whose displacement it is.
         spacing: pixels between two arrows; half of it in a crop.
         longer: how many times longer than the displacement the arrows are drawn, about its middle.
         pixel: edge of a pixel in `unit`, which the colours are in.
@@ -177,8 +186,9 @@ def draw_displacement(
             axes.set_title((f"{one.name}, " if one.name else "") + f"{title}:\narrows {scale}, one every {step}")
         low, high = _crop(one)
         crop.set(xlim=(low[1] - 0.5, high[1] - 0.5), ylim=(high[0] - 0.5, low[0] - 0.5))
-    part.colorbar(arrows, ax=panels, label=f"Displacement in the plane ({unit}), 0 to {longest:.2g}", shrink=0.8)
-    part.suptitle("DeFI-GAN takes the disease out of the first patient", fontsize=9)
+    label = f"Displacement in the plane ({unit}), 0 to {longest:.2g}"
+    part.colorbar(arrows, ax=panels, label=label, shrink=0.8, format=short)
+    part.suptitle(f"{TITLES[method]} takes the disease out of the first patient", fontsize=9)
 
 
 def _arrows(axes, one: Moved, step: int, longer: int, pixel: float, longest: float):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from counterwarp.figures.anatomy import Volume, at, box, draw, outline, overlay, place_name
-from counterwarp.figures.style import DIVERGING, SEQUENTIAL, figure, percent
+from counterwarp.figures.style import DIVERGING, SEQUENTIAL, figure, percent, short
 
 # At these shares of the brain's length lie the medial temporal lobes, at these of its height those and the ventricles.
 SLICES = {"coronal": (0.36, 0.46, 0.55), "axial": (0.34, 0.46, 0.58)}
@@ -76,7 +76,7 @@ def group_figure(
                 outline(axes, row.region, plane, place)
         stated = f"±{high:.2g}" if low else f"0 to {high:.2g}"
         label = f"{row.unit}, {stated}" if row.unit else f"Tissue volume\nchange (%), ±{high:g} %"
-        drawn.colorbar(shown, ax=line, label=label, shrink=0.9, extend="both" if low else "max")
+        drawn.colorbar(shown, ax=line, label=label, shrink=0.9, extend="both" if low else "max", format=short)
         line[0].set_ylabel(row.name)
     return drawn
 

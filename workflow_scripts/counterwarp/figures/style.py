@@ -45,6 +45,11 @@ def percent(log_jacobian: np.ndarray) -> np.ndarray:
     return 100 * np.expm1(log_jacobian)
 
 
+def short(value: float, position: int) -> str:
+    """A number beside a colour bar, in three digits: no power of ten set apart, which moves the bar."""
+    return f"{value:.3g}".replace("-", "\N{MINUS SIGN}")
+
+
 def p_text(p: float, name: str = "p") -> str:
     """A probability as papers write it."""
     return f"{name} < 0.001" if p < 0.001 else f"{name} = {p:.3f}" if p < 0.1 else f"{name} = {p:.2f}"
