@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from tqdm import tqdm
 
+from counterwarp.networks.classifier import frozen
+
 BATCH = 32
 
 
@@ -19,7 +21,7 @@ class Occlusion:
     """
 
     def __init__(self, classifier: nn.Module, window: int = 8, stride: int = 4):
-        self.classifier = classifier.eval()
+        self.classifier = frozen(classifier)
         self.window, self.stride = window, stride
 
     @torch.no_grad()
@@ -37,6 +39,10 @@ class Occlusion:
         lost = []
         for corner in tqdm(list(product(*starts)), desc="occlusion", disable=None):
             window = (..., *(slice(start, start + self.window) for start in corner))
+            if (images[window] == background).all():
+                # There is nothing to hide.
+                lost.append(torch.zeros_like(right))
+                continue
             hidden = images.clone()
             hidden[window] = background
             lost.append(right - self._right(hidden, groups))
