@@ -124,16 +124,31 @@ def test_occlusion_scores_the_window_s_centre_with_the_answers_lost(grid):
     assert not maps[2].any()
 
 
+class Count(nn.Module):
+    """How often it is asked."""
+
+    def __init__(self):
+        super().__init__()
+        self.calls = 0
+
+    def forward(self, images):
+        self.calls += 1
+        return images.flatten(1)[:, 0]
+
+
 def test_occlusion_has_the_paper_s_number_of_windows():
-    calls = []
+    classifier = Count()
+    build("occlusion", classifier).explain(torch.rand(1, 1, 64, 64), torch.ones(1))
+    assert classifier.calls == 1 + 15**2
 
-    class Count(nn.Module):
-        def forward(self, images):
-            calls.append(len(images))
-            return images.flatten(1)[:, 0]
 
-    build("occlusion", Count()).explain(torch.rand(1, 1, 64, 64), torch.ones(1))
-    assert len(calls) == 1 + 15**2
+def test_occlusion_does_not_try_windows_in_which_no_image_has_anything_to_hide():
+    classifier, images = Count(), torch.zeros(2, 1, 64, 64)
+    # In the second image alone, and in four of the windows: those from 16 and 20 along either axis.
+    images[1, 0, 22, 22] = 1
+    maps = build("occlusion", classifier).explain(images, torch.ones(2))
+    assert classifier.calls == 1 + 4
+    assert not maps.any()
 
 
 @pytest.mark.parametrize("name", ["backprop", "guided_backprop", "gradcam", "guided_gradcam"])
