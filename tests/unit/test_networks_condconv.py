@@ -8,14 +8,15 @@ from torch.nn import functional
 GRIDS = {2: (6, 5), 3: (4, 6, 5)}
 
 
+@pytest.mark.parametrize("features", [2, 5])  # thin and not
 @pytest.mark.parametrize("dims", [2, 3])
-def test_with_a_fixed_alpha_it_is_the_ordinary_convolution_by_the_mixed_kernel(dims):
+def test_with_a_fixed_alpha_it_is_the_ordinary_convolution_by_the_mixed_kernel(dims, features):
     torch.manual_seed(1)
-    layer = CondConv(dims, 2, 5, experts=3)
+    layer = CondConv(dims, features, 5, experts=3)
     # Routing that ignores its input: sigmoid(0), sigmoid(log 3) and sigmoid(-log 3) are 1/2, 3/4 and 1/4.
     torch.nn.init.zeros_(layer.routing.weight)
     layer.routing.bias.data = torch.tensor([0.0, 3.0, 1 / 3]).log().nan_to_num(neginf=0.0)
-    images = torch.randn(4, 2, *GRIDS[dims])
+    images = torch.randn(4, features, *GRIDS[dims])
     kernel = 0.5 * layer.weight[0] + 0.75 * layer.weight[1] + 0.25 * layer.weight[2]
     bias = 0.5 * layer.bias[0] + 0.75 * layer.bias[1] + 0.25 * layer.bias[2]
     ordinary = {2: functional.conv2d, 3: functional.conv3d}[dims](images, kernel, bias, padding=1)
@@ -23,11 +24,15 @@ def test_with_a_fixed_alpha_it_is_the_ordinary_convolution_by_the_mixed_kernel(d
 
 
 @pytest.mark.parametrize("dims", [2, 3])
-def test_both_forms_agree_though_each_image_has_its_own_mixture(dims):
+def test_the_forms_agree_though_each_image_has_its_own_mixture(dims):
     torch.manual_seed(2)
     layer = CondConv(dims, 3, 4, experts=3)
     images, alpha = torch.randn(5, 3, *GRIDS[dims]), torch.rand(5, 3)
     torch.testing.assert_close(layer.mix_kernels(images, alpha), layer.mix_inputs(images, alpha), atol=1e-5, rtol=1e-5)
+    if dims == 3:
+        torch.testing.assert_close(
+            layer.mix_kernels(images, alpha), layer.one_by_one(images, alpha), atol=1e-5, rtol=1e-5
+        )
 
 
 def test_the_task_and_the_pooled_features_choose_the_mixture():

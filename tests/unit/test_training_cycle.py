@@ -161,6 +161,13 @@ def test_cross_entropy_to_the_other_group_by_hand():
     assert other_group_loss(after, task).item() == pytest.approx(expected)
 
 
+def test_gradient_of_diffusion_is_that_of_its_finite_differences():
+    torch.manual_seed(1)
+    for grid in ((4, 5), (3, 4, 2)):
+        field = torch.randn(2, len(grid), *grid, dtype=torch.float64, requires_grad=True)
+        assert torch.autograd.gradcheck(diffusion, field)
+
+
 @pytest.mark.parametrize(("method", "output"), [("cycle_bce", "velocity"), ("cycle_two_encoders", "image")])
 def test_every_variant_trains(tmp_path, method, output):
     settings = SETTINGS | {"output": output, "smoothness_weight": 0.1}

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from counterwarp.networks.layers import CONVOLUTION, channels_last
+from counterwarp.networks.layers import CONVOLUTION, channels_last, convolve_thin, is_thin
 
 CONVOLVE = {2: functional.conv2d, 3: functional.conv3d}
 
@@ -45,7 +45,17 @@ class CondConv(nn.Module):
         voxels = features.movedim(1, -1).flatten(1, -2)
         pooled = voxels.sum(1) / voxels.shape[1]
         alpha = torch.sigmoid(self.routing(torch.cat([pooled, task[:, None]], 1))).to(self.weight)
+        if is_thin(features, self.weight.shape[1]):
+            return self.one_by_one(features, alpha)
         return self.form(features, alpha)
+
+    def one_by_one(self, features: Tensor, alpha: Tensor) -> Tensor:
+        """One kernel per image and one image after the other, alpha (batch, experts), for few features on the CPU."""
+        kernels, biases = torch.tensordot(alpha, self.weight, 1), alpha @ self.bias
+        images = zip(features.split(1), kernels, biases, strict=True)
+        # Joined with the features last, so that the gradient too comes with the features of a voxel beside each other.
+        convolved = [convolve_thin(image, kernel, bias).movedim(1, -1) for image, kernel, bias in images]
+        return torch.cat(convolved).movedim(-1, 1)
 
     def mix_kernels(self, features: Tensor, alpha: Tensor) -> Tensor:
         """One kernel per image, alpha (batch, experts); the images are the groups of one grouped convolution."""

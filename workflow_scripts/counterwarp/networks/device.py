@@ -10,7 +10,7 @@ from counterwarp.errors import ConfigError
 
 LOG = logging.getLogger("counterwarp")
 # Parameters of glibc's mallopt: M_MMAP_MAX, M_TRIM_THRESHOLD, M_ARENA_MAX.
-KEEP_FREED = {-4: 0, -1: 2**31 - 1, -8: 1}
+KEEP_FREED = {-4: 0, -1: -1, -8: 1}
 
 
 def prepare(device: str, threads: int, seed: int = 0) -> torch.device:

@@ -44,12 +44,11 @@ def warp(images: Tensor, displacement: Tensor, fill: float | None = None) -> Ten
 
 def _sample(images: Tensor, displacement: Tensor, padding: str) -> Tensor:
     grid = images.shape[2:]
-    size = torch.tensor(grid, dtype=displacement.dtype, device=displacement.device).reshape(1, -1, *[1] * len(grid))
-    unit = 2 * (identity(grid, displacement) + displacement) / (size - 1).clamp(min=1) - 1
-    # grid_sample wants the positions last, and the last axis of the array first.
-    return functional.grid_sample(
-        images, unit.flip(1).movedim(1, -1), mode="bilinear", padding_mode=padding, align_corners=True
-    )
+    last = torch.tensor(grid, dtype=displacement.dtype, device=displacement.device).sub(1).clamp(min=1)
+    # grid_sample wants positions from -1 to 1, the components last, and the last axis of the array first.
+    rest = 2 * identity(grid, displacement).movedim(1, -1) / last - 1
+    unit = torch.addcmul(rest, displacement.movedim(1, -1), 2 / last).flip(-1)
+    return functional.grid_sample(images, unit, mode="bilinear", padding_mode=padding, align_corners=True)
 
 
 def jacobian_determinant(displacement: Tensor) -> Tensor:

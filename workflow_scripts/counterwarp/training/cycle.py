@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import binary_cross_entropy_with_logits
 from tqdm import tqdm
 
@@ -57,8 +58,30 @@ def diffusion(displacement: Tensor) -> Tensor:
     Args:
         displacement: (batch, axes, *grid), voxels; or the velocity whose flow it is.
     """
-    axes = range(2, displacement.dim())
-    return sum(displacement.diff(dim=axis).square().mean() for axis in axes) * displacement.shape[1]
+    return _Diffusion.apply(displacement)
+
+
+class _Diffusion(torch.autograd.Function):
+    """`diffusion`, whose gradient is the discrete Laplacian: by autograd it costs four times as much."""
+
+    @staticmethod
+    def forward(ctx, displacement: Tensor) -> Tensor:
+        ctx.save_for_backward(displacement)
+        axes = range(2, displacement.dim())
+        return sum(displacement.diff(dim=axis).square().mean() for axis in axes) * displacement.shape[1]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        (displacement,) = ctx.saved_tensors
+        laplacian = torch.zeros_like(displacement)
+        for axis in range(2, displacement.dim()):
+            step = displacement.diff(dim=axis)
+            step.mul_(2 * displacement.shape[1] / step.numel() * gradient)
+            length = step.shape[axis]
+            laplacian.narrow(axis, 1, length).add_(step)
+            laplacian.narrow(axis, 0, length).sub_(step)
+        return laplacian
 
 
 def objective(simulator: nn.Module, classifier: nn.Module, images: Tensor, task: Tensor, settings: dict) -> dict:
