@@ -1,5 +1,6 @@
 """Train the generator that takes the disease out of patients' images, against a critic."""
 
+import math
 from pathlib import Path
 
 from counterwarp.networks import files
@@ -14,8 +15,8 @@ RESUME = Path(snakemake.output.weights).with_name("resume.pt")
 
 def train(inputs, outputs):
     params, method = snakemake.params, snakemake.wildcards.method
-    device = prepare(params.device, params.threads, params.seed)
     pack = read_pack(inputs.images, inputs.index, inputs.frames or None)
+    device = prepare(params.device, params.threads, params.seed, math.prod(pack.grid))
     of_method = {name: params.settings[name][method] for name in ("output_scale", "regulariser_weight", "stages")}
     of_method["critic_weights"] = inputs.critic_weights or None
     origin = {"code": params.code, "seed": params.seed, "threads": params.threads}
