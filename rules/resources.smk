@@ -21,8 +21,6 @@ rule atlas:
     output:
         brain="<template>/brain_T1w.nii.gz",
         brain_mask="<template>/brain_mask.nii.gz",
-        labels="<template>/parcellation.nii.gz",
-        label_table="<template>/parcellation.tsv",
         CSF="<template>/label-CSF_probseg.nii.gz",
         GM="<template>/label-GM_probseg.nii.gz",
         WM="<template>/label-WM_probseg.nii.gz",
@@ -36,6 +34,26 @@ rule atlas:
         code=digest("atlas"),
         space=SPACE,
         resolution_mm=config["preprocess"]["resolution_mm"],
-        regions=config["cohort"]["demo"]["regions"] if TRUTH_KNOWN else {},
     script:
         "../workflow_scripts/atlas.py"
+
+
+rule parcellation:
+    input:
+        template_mask=rules.atlas.output.brain_mask,
+        files=rules.atlas.input.files,
+    output:
+        labels="<template>/parcellation.nii.gz",
+        label_table="<template>/parcellation.tsv",
+    log:
+        "<logs>/parcellation.log",
+    cache: True
+    localrule: True
+    conda:
+        "../envs/cohort.yaml"
+    params:
+        code=digest("parcellation"),
+        space=SPACE,
+        regions=config["cohort"]["demo"]["regions"] if TRUTH_KNOWN else {},
+    script:
+        "../workflow_scripts/parcellation.py"

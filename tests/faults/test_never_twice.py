@@ -163,6 +163,20 @@ MAPS = {
 }
 TABLES = {"methods_table", "logits_figure"}
 SUBJECTS = {"subject_figures", "subject_methods_figure"}
+NETWORKS = {
+    "train_classifier",
+    "train_simulator",
+    "train_generator",
+    "explain_saliency",
+    "explain_simulator",
+    "explain_generator",
+    "classifier_table",
+    "classifier_figure",
+    "training_figure",
+    "removal_figure",
+    "sanity_table",
+    "sanity_figure",
+}
 
 
 def correct_an_age(project: Project) -> None:
@@ -178,9 +192,11 @@ def change_a_colour(project: Project) -> None:
         module.write("\n# another colour\n")
 
 
-def change_the_regions(project: Project) -> None:
-    with open(project.code / "workflow_scripts/counterwarp/imaging/regions.py", "a") as module:
-        module.write("\n# another region\n")
+def add_a_region(project: Project) -> None:
+    module = project.code / "workflow_scripts/counterwarp/imaging/parcellation.py"
+    listed, measured, rest = module.read_text().partition("    *phantom.STRUCTURES,\n")
+    assert measured
+    module.write_text(f'{listed}{measured}    Region("thalamus", "GM", (8, -8, 8), (16, -26, 8), 8),\n{rest}')
 
 
 EDITS = pytest.mark.parametrize(
@@ -192,7 +208,7 @@ EDITS = pytest.mark.parametrize(
             {"train_simulator", "explain_simulator"} | MAPS | TABLES | SUBJECTS | VOXELWISE,
         ),
         (change_a_colour, {"regions_figure"}),
-        (change_the_regions, {"region_volumes", "roi_glm", "regions_figure"} | TABLES),
+        (add_a_region, {"parcellation", "region_volumes", "roi_glm", "regions_figure"} | TABLES),
     ],
 )
 
@@ -225,6 +241,9 @@ def test_a_dry_run_after_a_scan_is_replaced_names_its_steps_and_no_other_scan(fi
     finished.image("sub-03", "ses-2").write_bytes(b"another day")
     jobs = finished.planned()
     of_scans = {job for job in jobs if " " in job}
-    assert {"conform sub-03_ses-2", "strip sub-03_ses-2", "normalise sub-03_ses-2"} <= of_scans
-    assert {job.split()[1] for job in of_scans} == {"sub-03_ses-2"}
-    assert {"pack", "train_classifier", "train_simulator", "train_generator"} <= jobs
+    # Of a later scan: it is neither warped to the template nor measured.
+    steps = ("conform", "bias_correct", "strip", "register", "normalise", "qc", "observed_change")
+    assert of_scans == {f"{step} sub-03_ses-2" for step in steps}
+    judged = {"qc_table", "exclusions", "failures_table"}
+    again = judged | NETWORKS | MAPS | TABLES | SUBJECTS | VOXELWISE | {"voxelwise_tbm", "pack", "pack_changes"}
+    assert jobs - of_scans - OF_THE_REPORT == again

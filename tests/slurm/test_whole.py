@@ -72,7 +72,9 @@ def test_a_group_of_scans_is_one_job_and_small_rules_are_none(whole, slurm):
     # Nine steps of eight scans, five scans a job.
     assert len(of_scans) == 2
     assert rules.count("observed_change") + len([rule for rule in rules if rule.startswith("pair_")]) == 1
-    assert not [rule for rule in rules if rule.endswith(("_figure", "_page")) or rule in ("atlas", "cost_table")]
+    assert not [
+        rule for rule in rules if rule.endswith(("_figure", "_page")) or rule in ("atlas", "parcellation", "cost_table")
+    ]
 
 
 def test_networks_and_nothing_else_run_in_the_gpu_partition_with_a_gpu(whole, slurm):

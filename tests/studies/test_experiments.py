@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from counterwarp.imaging.sri24 import ORBITOFRONTAL
+from counterwarp.imaging.parcellation import ORBITOFRONTAL
 from nibabel.processing import resample_from_to
 from running import Workflow
 from sri24_like import write_sri24_like

@@ -10,6 +10,7 @@ from counterwarp.cohorts.demo import ScanSettings, write_phantom, write_scan
 from counterwarp.cohorts.participants import draw_participants
 from counterwarp.cohorts.phantom import HEAD
 from counterwarp.cohorts.simulate import COARSE, Anatomy, disease, draw_anatomy, draw_scanner
+from counterwarp.imaging.parcellation import REGIONS as MEASURED
 
 REGIONS = {"lateral_ventricle": 0.4, "hippocampus": -0.2, "medial_temporal_cortex": -0.2}
 
@@ -20,7 +21,7 @@ def anatomy() -> Anatomy:
 
 
 def test_regions_are_named_large_enough_and_mirror_images():
-    labels, table = phantom.parcellation()
+    labels, table = phantom.draw(MEASURED)
     assert len(table) >= 10 and len({row["name"] for row in table}) == len(table)
     millilitres = np.bincount(labels.ravel())[1:] * HEAD.voxel_mm**3 / 1000
     assert millilitres.min() > 4
@@ -28,10 +29,16 @@ def test_regions_are_named_large_enough_and_mirror_images():
     np.testing.assert_allclose(left, right, rtol=0.05)
 
 
+def test_what_the_disease_can_change_is_among_what_is_measured():
+    structures, measured = phantom.draw(phantom.STRUCTURES), phantom.draw(MEASURED)
+    assert measured[1][:6] == structures[1]
+    np.testing.assert_array_equal(np.where(measured[0] <= 6, measured[0], 0), structures[0])
+
+
 def test_disease_changes_the_affected_regions_with_the_right_sign_and_leaves_the_others():
     velocity = phantom.disease_velocity(REGIONS)
     change = -log_determinant(HEAD, exponential(HEAD, velocity))
-    labels, table = phantom.parcellation()
+    labels, table = phantom.draw(MEASURED)
     for row in table:
         mean = change[labels == row["index"]].mean()
         wanted = REGIONS.get(row["structure"], 0)

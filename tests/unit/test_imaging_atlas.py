@@ -7,8 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from counterwarp.errors import CounterwarpError
-from counterwarp.imaging.atlas import grid_around, mni152, named_regions, sri24, write_atlas
-from counterwarp.imaging.sri24 import ORBITOFRONTAL, read_sri24
+from counterwarp.imaging.atlas import Atlas, grid_around, mni152, sri24, write_atlas
+from counterwarp.imaging.io import Volume, read_volume
+from counterwarp.imaging.parcellation import (
+    ORBITOFRONTAL,
+    mni152_regions,
+    named_regions,
+    sri24_regions,
+    write_parcellation,
+)
+from counterwarp.imaging.sri24 import read_sri24
 from counterwarp.resources import places
 from sri24_like import FILES, names, write_sri24_like
 
@@ -26,6 +34,10 @@ def copied(folder, tmp_path):
     for file in FILES:
         (tmp_path / file).write_bytes((folder / file).read_bytes())
     return tmp_path, places("sri24", str(tmp_path))
+
+
+def grid_of(atlas: Atlas) -> Volume:
+    return Volume(atlas.mask, atlas.affine)
 
 
 def spoil(path: Path, change) -> None:
@@ -50,11 +62,14 @@ def test_the_origin_is_the_middle_of_the_brain_and_left_is_left(folder):
 
 @pytest.mark.parametrize("voxel_mm", [3.0, 6.0])
 def test_everything_lies_on_one_grid_of_the_resolution(folder, voxel_mm):
-    raw, atlas = read_sri24(*places("sri24", str(folder))), sri24(places("sri24", str(folder)), voxel_mm)
+    files = places("sri24", str(folder))
+    raw, atlas = read_sri24(*files), sri24(files, voxel_mm)
+    found = sri24_regions(grid_of(atlas), files)
+    np.testing.assert_array_equal(found.affine, atlas.affine)
     np.testing.assert_allclose(np.diag(atlas.affine), [voxel_mm, voxel_mm, voxel_mm, 1])
-    assert {image.shape for image in (atlas.brain, atlas.mask, atlas.labels, *atlas.tissues.values())} == {
-        atlas.mask.shape
-    }
+    images = (atlas.brain, atlas.mask, found.labels, *atlas.tissues.values())
+    assert {image.shape for image in images} == {atlas.mask.shape}
+    assert atlas.mask[found.labels > 0].mean() > 0.95
     # Volumes of the brain and of each tissue, ml, survive the change of grid.
     assert atlas.mask.sum() * voxel_mm**3 == pytest.approx((raw.tissues.data > 0).sum() * 27, rel=0.02)
     np.testing.assert_allclose(sum(atlas.tissues.values())[atlas.mask], 1, rtol=1e-5)
@@ -91,19 +106,25 @@ def test_regions_without_voxels_are_left_out_and_said(caplog):
 
 
 def test_what_is_written_says_its_space_and_knows_no_affected_region(folder, tmp_path):
-    outputs = {name: str(tmp_path / f"{name}.nii.gz") for name in ("brain", "brain_mask", "labels", "CSF", "GM", "WM")}
-    write_atlas(sri24(places("sri24", str(folder)), 6.0), "SRI24", outputs | {"label_table": str(tmp_path / "t.tsv")})
-    assert nib.load(outputs["brain"]).header["sform_code"] == 5
-    assert nib.load(outputs["labels"]).get_data_dtype() == np.int16
-    table = pd.read_csv(tmp_path / "t.tsv", sep="\t")
+    files = places("sri24", str(folder))
+    outputs = {name: str(tmp_path / f"{name}.nii.gz") for name in ("brain", "brain_mask", "CSF", "GM", "WM")}
+    write_atlas(sri24(files, 6.0), "SRI24", outputs)
+    template = read_volume(outputs["brain_mask"])
+    written = str(tmp_path / "labels.nii.gz"), str(tmp_path / "t.tsv")
+    write_parcellation(sri24_regions(template, files), "SRI24", *written)
+    labels = nib.load(written[0])
+    assert nib.load(outputs["brain"]).header["sform_code"] == labels.header["sform_code"] == 5
+    assert labels.get_data_dtype() == np.int16
+    table = pd.read_csv(written[1], sep="\t")
     assert list(table) == ["index", "name", "tissue"] and set(table["tissue"]) == {"GM"}
     assert list(table["name"][-4:]) == list(ORBITOFRONTAL)
     assert list(table["index"][-4:]) == ["5 6", "25 26", "27 28", "21 22"]
 
 
 def test_the_demo_regions_know_what_is_affected_where_a_truth_is_known():
-    assert "affected" not in mni152(6.0, {}).regions
-    known = mni152(6.0, {"hippocampus": -0.2}).regions.set_index("name")["affected"]
+    template = grid_of(mni152(6.0))
+    assert "affected" not in mni152_regions(template, {}).regions
+    known = mni152_regions(template, {"hippocampus": -0.2}).regions.set_index("name")["affected"]
     assert known["hippocampus_L"] == -1 and known["insula_L"] == 0
 
 
@@ -148,12 +169,14 @@ def test_a_header_that_takes_left_for_right_is_refused(copied):
 @pytest.mark.skipif(not SRI24.is_dir(), reason="SRI24 is not at hand")
 def test_sri24_itself():
     """Voxels counted in the file: 4741 and 4185, 5282 and 5012, 4434 and 4183, 2462 and 2776."""
-    atlas = sri24(places("sri24", str(SRI24)), 1.0)
+    files = places("sri24", str(SRI24))
+    atlas = sri24(files, 1.0)
+    found = sri24_regions(grid_of(atlas), files)
     assert atlas.mask.sum() == 1451706 and atlas.mask.shape == (141, 179, 142)
-    assert len(atlas.regions) == 120
-    index = atlas.regions.set_index("name")["index"]
+    assert len(found.regions) == 120
+    index = found.regions.set_index("name")["index"]
     for name, voxels in zip(ORBITOFRONTAL, (8926, 10294, 8617, 5238), strict=True):
-        sides = [np.argwhere(atlas.labels == int(index[f"{name}_{side}"])) for side in "LR"]
+        sides = [np.argwhere(found.labels == int(index[f"{name}_{side}"])) for side in "LR"]
         assert sum(map(len, sides)) == voxels
         left, right = (side[:, 0].mean() + atlas.affine[0, 3] for side in sides)
         assert left < 0 < right and left == pytest.approx(-right, abs=3)

@@ -17,7 +17,7 @@ from counterwarp.imaging.warp import Field, carry, read_field
 
 CODE = Path(__file__).parents[2] / "workflow_scripts"
 REGIONS = {"lateral_ventricle": 0.9, "hippocampus": -0.45}
-TEMPLATES = {"brain": "brain_T1w", "brain_mask": "brain_mask", "labels": "parcellation"} | {t: t for t in TISSUES}
+TEMPLATES = {"brain": "brain_T1w", "brain_mask": "brain_mask"} | {t: t for t in TISSUES}
 # A process of its own, as in the workflow: nothing that another test has started can help or harm.
 CHAIN = """
 import sys
@@ -72,7 +72,7 @@ def source(tmp_path_factory) -> Path:
     write_phantom(REGIONS, str(folder / "phantom.npz"))
     write_head(str(folder / "head_T1w.nii.gz"), str(folder / "head_mask.nii.gz"))
     outputs = {output: str(folder / f"{name}.nii.gz") for output, name in TEMPLATES.items()}
-    write_atlas(mni152(4.0, REGIONS), "MNI152", outputs | {"label_table": str(folder / "parcellation.tsv")})
+    write_atlas(mni152(4.0), "MNI152", outputs)
     settings = ScanSettings(5, "001", "1", 70.0, "F", 1, 0.0, 1.0, 0.1, 4.0, 3.0, 0.02)
     files = [str(folder / name) for name in ("scan.nii.gz", "logjacobian.nii.gz", "true_mask.nii.gz", "truth.json")]
     write_scan(settings, str(folder / "phantom.npz"), *files)

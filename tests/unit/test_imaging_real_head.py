@@ -13,12 +13,12 @@ from counterwarp.imaging.atlas import mni152, sri24, write_atlas
 from counterwarp.imaging.bias import correct_bias
 from counterwarp.imaging.conform import conform
 from counterwarp.imaging.io import read_sidecar, read_volume, write_image
+from counterwarp.imaging.parcellation import ORBITOFRONTAL, sri24_regions, write_parcellation
 from counterwarp.imaging.qc import dice, measure
 from counterwarp.imaging.regions import region_volumes
 from counterwarp.imaging.register import register
 from counterwarp.imaging.resample import at_least, resample
 from counterwarp.imaging.segment import TISSUES, segment
-from counterwarp.imaging.sri24 import ORBITOFRONTAL
 from counterwarp.imaging.strip import largest_solid, strip
 from counterwarp.imaging.warp import register_nonlinear
 from counterwarp.resources import places
@@ -76,10 +76,9 @@ def whole(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("whole")
     conform(str(DATA / "heads/chris_t1.nii.gz"), f"{folder}/conform.nii.gz", f"{folder}/conform.json", 100)
     correct_bias(f"{folder}/conform.nii.gz", f"{folder}/n4.nii.gz", denoise=True)
-    for atlas, space in ((mni152(2.0, {}), "MNI152"), (sri24(places("sri24", str(DATA / "sri24")), 2.0), "SRI24")):
-        names = ("brain", "brain_mask", "labels", *TISSUES)
-        outputs = {name: f"{folder}/{space}_{name}.nii.gz" for name in names}
-        write_atlas(atlas, space, outputs | {"label_table": f"{folder}/{space}.tsv"})
+    for atlas, space in ((mni152(2.0), "MNI152"), (sri24(places("sri24", str(DATA / "sri24")), 2.0), "SRI24")):
+        names = ("brain", "brain_mask", *TISSUES)
+        write_atlas(atlas, space, {name: f"{folder}/{space}_{name}.nii.gz" for name in names})
     return folder
 
 
@@ -145,9 +144,10 @@ def test_the_orbitofrontal_regions_of_a_real_head_in_sri24(tmp_path):
         write_image(data, coarse.affine, path, "scanner")
     correct_bias(*at("scan.nii.gz", "n4.nii.gz"), denoise=False)
     tissues = {tissue: f"{tmp_path}/{tissue}.nii.gz" for tissue in TISSUES}
-    template = dict(zip(("brain", "brain_mask", "labels"), at("t1.nii.gz", "t1m.nii.gz", "labels.nii.gz"), strict=True))
-    files = places("sri24", str(DATA / "sri24"))
-    write_atlas(sri24(files, 2.0), "SRI24", template | tissues | {"label_table": f"{tmp_path}/t.tsv"})
+    template = dict(zip(("brain", "brain_mask"), at("t1.nii.gz", "t1m.nii.gz"), strict=True))
+    files, regions = places("sri24", str(DATA / "sri24")), at("labels.nii.gz", "t.tsv")
+    write_atlas(sri24(files, 2.0), "SRI24", template | tissues)
+    write_parcellation(sri24_regions(read_volume(template["brain_mask"]), files), "SRI24", *regions)
     outputs = outputs_of_register(tmp_path)
     register(*at("n4.nii.gz", "brain.nii.gz"), template["brain"], {}, outputs, "ants", 12, 1, "SRI24")
     matrix = np.array(read_sidecar(outputs["transform_sidecar"])["WorldMatrix"])[:3, :3]
@@ -162,7 +162,7 @@ def test_the_orbitofrontal_regions_of_a_real_head_in_sri24(tmp_path):
     segment(outputs["image"], outputs["mask"], found, f"{tmp_path}/probseg.json", "SRI24", fields[1], tissues)
     files = {"inverse": fields[1], "transform": outputs["transform_sidecar"], **found}
     scan = {"scan": "chris", "subject": "chris", **files}
-    region_volumes([scan], template["labels"], f"{tmp_path}/t.tsv", template["brain_mask"], f"{tmp_path}/v.tsv")
+    region_volumes([scan], *regions, template["brain_mask"], f"{tmp_path}/v.tsv")
     volumes = pd.read_csv(f"{tmp_path}/v.tsv", sep="\t").set_index("region")["volume_ml"]
     for name in ORBITOFRONTAL:
         left, right = volumes[f"{name}_L"], volumes[f"{name}_R"]

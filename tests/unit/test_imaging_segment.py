@@ -16,7 +16,7 @@ VOXEL_MM, NOISE, CAVITY_MM = 3.0, 30.0, 35.0
 
 @pytest.fixture(scope="module")
 def atlas() -> Atlas:
-    return mni152(VOXEL_MM, {})
+    return mni152(VOXEL_MM)
 
 
 def brain(atlas: Atlas, with_cavity: bool, folder: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:

@@ -33,10 +33,10 @@ class Grid:
         ]
         return np.stack(np.meshgrid(*axes, indexing="ij"))
 
-    def sample(self, values: np.ndarray, points: np.ndarray, order: int = 1, outside: str = "nearest") -> np.ndarray:
-        """Values on this grid, interpolated at world points (3, ...)."""
+    def sample(self, values: np.ndarray, points: np.ndarray, outside: str = "nearest") -> np.ndarray:
+        """Values on this grid, interpolated linearly at world points (3, ...)."""
         origin = np.reshape(self.origin_mm, (3,) + (1,) * (points.ndim - 1))
-        return map_coordinates(values, (points - origin) / self.voxel_mm, order=order, mode=outside)
+        return map_coordinates(values, (points - origin) / self.voxel_mm, order=1, mode=outside)
 
     def move(self, field: np.ndarray, points: np.ndarray) -> np.ndarray:
         """The points (3, ...) after the displacement `field` of this grid."""

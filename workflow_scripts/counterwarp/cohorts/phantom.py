@@ -1,4 +1,4 @@
-"""The demo's standard head: MNI152 brain, CSF, skull, scalp, face and neck; its regions; its disease.
+"""The demo's standard head: MNI152 brain, CSF, skull, scalp, face and neck; regions of it; its disease.
 
 The brain is the MNI152 2009 T1 with its grey and white matter that nilearn's wheel carries. Places are MNI mm (RAS).
 """
@@ -30,22 +30,14 @@ class Region:
     start: tuple[float, float, float]
     end: tuple[float, float, float]
     radius_mm: float
-    structure: str | None = None
 
 
-# Right side; the left is its mirror image.
-REGIONS = (
-    Region("lateral_ventricle", "CSF", (13, 30, 4), (22, -46, 14), 18, "lateral_ventricle"),
-    Region("hippocampus", "GM", (24, -10, -20), (31, -36, -5), 7, "hippocampus"),
-    Region("medial_temporal_cortex", "GM", (22, -2, -32), (24, -34, -18), 8, "medial_temporal_cortex"),
-    Region("superior_frontal", "GM", (18, 40, 42), (18, 15, 56), 14),
-    Region("orbitofrontal", "GM", (14, 42, -20), (32, 34, -14), 11),
-    Region("precentral", "GM", (36, -16, 56), (52, -4, 34), 12),
-    Region("superior_parietal", "GM", (22, -60, 60), (32, -50, 56), 14),
-    Region("occipital", "GM", (16, -94, 4), (30, -86, 10), 14),
-    Region("lateral_temporal", "GM", (58, -10, -12), (60, -40, 2), 11),
-    Region("insula", "GM", (38, 10, -4), (38, -10, 6), 9),
-    Region("cerebellum", "GM", (18, -64, -40), (36, -64, -40), 16),
+# What the disease can change, on the right side; the left is its mirror image. Regions that are only measured are in
+# `imaging.parcellation`, so that one more of them simulates no head again.
+STRUCTURES = (
+    Region("lateral_ventricle", "CSF", (13, 30, 4), (22, -46, 14), 18),
+    Region("hippocampus", "GM", (24, -10, -20), (31, -36, -5), 7),
+    Region("medial_temporal_cortex", "GM", (22, -2, -32), (24, -34, -18), 8),
 )
 
 
@@ -111,16 +103,16 @@ def head() -> Head:
 
 
 @cache
-def parcellation() -> tuple[np.ndarray, list[dict]]:
-    """The demo's regions on the grid HEAD.
+def draw(regions: tuple[Region, ...]) -> tuple[np.ndarray, list[dict]]:
+    """Regions on the grid HEAD, on both sides; a voxel belongs to the first that holds it.
 
     Returns:
         labels: int array, 0 outside every region.
-        table: one dict a region: index, name (with _L or _R), tissue, structure (None where the disease leaves it be).
+        table: one dict a region and side: index, name (with _L or _R), tissue, structure (the name without its side).
     """
     labels = np.zeros(HEAD.shape, np.int16)
     table = []
-    for region in REGIONS:
+    for region in regions:
         for side, sign in (("L", -1), ("R", 1)):
             voxels = _voxels(region, sign) & (labels == 0)
             index = len(table) + 1
@@ -130,7 +122,7 @@ def parcellation() -> tuple[np.ndarray, list[dict]]:
                     "index": index,
                     "name": f"{region.name}_{side}",
                     "tissue": region.tissue,
-                    "structure": region.structure,
+                    "structure": region.name,
                 }
             )
     return labels, table
@@ -156,12 +148,12 @@ def _voxels(region: Region, sign: int) -> np.ndarray:
 @cache
 def _disease_velocity(log_changes: tuple[tuple[str, float], ...], blur_mm: float = 3.0) -> np.ndarray:
     standard = head()
-    labels, table = parcellation()
+    labels, table = draw(STRUCTURES)
     wanted = np.zeros(HEAD.shape)
     for structure, change in log_changes:
         members = [row["index"] for row in table if row["structure"] == structure]
         if not members:
-            known = sorted({row["structure"] for row in table if row["structure"]})
+            known = sorted(region.name for region in STRUCTURES)
             raise ValueError(f"cohort.demo.regions: no structure {structure!r}; the demo has {', '.join(known)}")
         inside = np.isin(labels, members)
         blurred = gaussian_filter(inside.astype(float), blur_mm / HEAD.voxel_mm)

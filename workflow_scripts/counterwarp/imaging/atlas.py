@@ -1,10 +1,8 @@
-"""The template, its tissues and its regions, from either atlas, on one grid."""
+"""The template and its tissues, from either atlas, on one grid."""
 
-import logging
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from scipy.ndimage import binary_fill_holes, gaussian_filter
 
 from counterwarp.cohorts import phantom
@@ -12,9 +10,8 @@ from counterwarp.cohorts.deform import Grid
 from counterwarp.imaging.io import write_image
 from counterwarp.imaging.resample import resample, resample_inside
 from counterwarp.imaging.segment import TISSUES
-from counterwarp.imaging.sri24 import ORBITOFRONTAL, read_sri24
+from counterwarp.imaging.sri24 import read_sri24
 
-LOG = logging.getLogger("counterwarp")
 # Room between the brain and the border of SRI24's grid.
 MARGIN_MM = 4
 # SRI24's tissues are one decision a voxel; as a prior they are as uncertain as a brain's registration to them.
@@ -23,24 +20,19 @@ PRIOR_SD_MM = 1.5
 
 @dataclass(frozen=True)
 class Atlas:
-    """A template with its tissues and regions.
+    """A template with its tissues.
 
     Attributes:
         affine: 4 x 4, voxel -> world mm (RAS), of everything here.
         brain: (x, y, z) skull-stripped T1, 0 outside the mask.
         mask: bool.
         tissues: probability of each of CSF, GM and WM; they sum to 1 in the mask and are 0 outside.
-        labels: int16, 0 outside every region.
-        regions: index (label; of a region made of others, theirs with spaces between), name, tissue and, where it is
-            known, affected (the sign of the demo disease's change, 0 for none).
     """
 
     affine: np.ndarray
     brain: np.ndarray
     mask: np.ndarray
     tissues: dict[str, np.ndarray]
-    labels: np.ndarray
-    regions: pd.DataFrame
 
 
 def write_atlas(atlas: Atlas, space: str, outputs: dict[str, str]) -> None:
@@ -49,44 +41,33 @@ def write_atlas(atlas: Atlas, space: str, outputs: dict[str, str]) -> None:
     Args:
         atlas: what to write.
         space: what its world coordinates are.
-        outputs: files `brain`, `brain_mask`, `labels`, one of each tissue, and `label_table` (TSV).
+        outputs: files `brain`, `brain_mask`, and one of each tissue.
     """
-    images = {"brain": atlas.brain, "brain_mask": atlas.mask, "labels": atlas.labels, **atlas.tissues}
+    images = {"brain": atlas.brain, "brain_mask": atlas.mask, **atlas.tissues}
     for name, data in images.items():
         write_image(data, atlas.affine, outputs[name], space)
-    atlas.regions.to_csv(outputs["label_table"], sep="\t", index=False)
 
 
-def mni152(resolution_mm: float, log_changes: dict[str, float]) -> Atlas:
-    """nilearn's MNI152 2009 with its tissues (CSF is the rest of the brain) and the regions of the demo.
+def mni152(resolution_mm: float) -> Atlas:
+    """nilearn's MNI152 2009 with its tissues; CSF is the rest of the brain.
 
     Args:
         resolution_mm: voxel edge.
-        log_changes: cohort.demo.regions, which says what is affected and how; empty for a cohort without known truth.
     """
     head, brain = phantom.head(), phantom.mni152("t1", resolution_mm)
     points = Grid(brain.shape, resolution_mm, tuple(brain.affine[:3, 3])).points()
     inside = phantom.HEAD.sample(head.brain.astype(np.float32), points, outside="constant") > 0.5
     grey, white = (phantom.mni152(name, resolution_mm).get_fdata(dtype=np.float32) * inside for name in ("gm", "wm"))
-    parcels, table = phantom.parcellation()
-    regions = pd.DataFrame(table)[["index", "name", "tissue"]]
-    if log_changes:
-        affected = {structure: int(np.sign(change)) for structure, change in log_changes.items()}
-        regions["affected"] = [affected.get(row["structure"], 0) for row in table]
     return Atlas(
         brain.affine,
         brain.get_fdata(dtype=np.float32) * 1000 * inside,
         inside,
         dict(zip(TISSUES, (np.clip(inside - grey - white, 0, 1), grey, white), strict=True)),
-        phantom.HEAD.sample(parcels, points, order=0, outside="constant"),
-        regions,
     )
 
 
 def sri24(files: list[str], resolution_mm: float) -> Atlas:
-    """SRI24 with its tissues, the 116 regions of tzo116plus and the paper's four orbitofrontal ones of both sides.
-
-    Volumes are of grey matter in every region. A region too small for the voxels is left out, and said.
+    """SRI24 with its tissues.
 
     Args:
         files: of `read_sri24`, in its order.
@@ -103,14 +84,11 @@ def sri24(files: list[str], resolution_mm: float) -> Atlas:
         for label in range(1, len(TISSUES) + 1)
     ]
     total = np.where(mask, sum(shares), 1)
-    labels = resample(atlas.labels.data, affine, shape, grid, order=0).astype(np.int16)
     return Atlas(
         grid,
         brain,
         mask,
         {tissue: share * mask / total for tissue, share in zip(TISSUES, shares, strict=True)},
-        labels,
-        pd.DataFrame(named_regions(labels, atlas.names)).assign(tissue="GM"),
     )
 
 
@@ -128,18 +106,3 @@ def grid_around(inside: np.ndarray, affine: np.ndarray, voxel_mm: float) -> tupl
     grid = np.diag([voxel_mm] * 3 + [1.0])
     grid[:3, 3] = (low + high) / 2 - voxel_mm * (shape - 1) / 2
     return tuple(map(int, shape)), grid
-
-
-def named_regions(labels: np.ndarray, names: dict[int, str]) -> list[dict[str, str]]:
-    """index and name of each region that has voxels, then of the orbitofrontal ones, left and right together."""
-    present = [label for label in names if (labels == label).any()]
-    lost = [names[label] for label in names if label not in present]
-    if lost:
-        LOG.warning("too small for preprocess.resolution_mm and left out: %s", ", ".join(lost))
-    numbers = {names[label]: str(label) for label in present}
-    rows = [{"index": number, "name": name} for name, number in numbers.items()]
-    for name in ORBITOFRONTAL:
-        sides = [numbers[side] for side in (f"{name}_L", f"{name}_R") if side in numbers]
-        if len(sides) == 2:
-            rows.append({"index": " ".join(sides), "name": name})
-    return rows

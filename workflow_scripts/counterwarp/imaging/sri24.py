@@ -10,8 +10,6 @@ from counterwarp.imaging.io import Volume, read_volume
 
 # Larger labels are ventricles, callosum and pons, slice by slice; some have no name.
 REGIONS = 116
-# Liu et al. 2021 look at each of these on both sides together.
-ORBITOFRONTAL = ("Frontal_Sup_Orb", "Frontal_Med_Orb", "Rectus", "Olfactory")
 
 
 @dataclass(frozen=True)
