@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import yaml
+from counterwarp.stats.cost import collect_costs
 from counterwarp.workflow import cohort_step, scan_step
 from running import ROOT, Workflow
 from snakemake.iocontainers import InputFiles, OutputFiles
@@ -21,6 +22,7 @@ SMALL = {
     "cohort": {"source": "gaussians", "gaussians": {"each": 70}},
     "classifier": {"channels": [2, 4], "hidden": 4, "epochs": 1, "batch_size": 8},
 }
+SCAN = "results/tiny/derivatives/sub-001/ses-01/anat/sub-001_ses-01"
 WEIGHTS = "results/tiny/classifier/seed-1/weights.safetensors"
 # As the profile has it. Snakemake by itself compares the content of files below one megabyte only.
 COMPARE = (
@@ -97,6 +99,21 @@ def test_two_projects_at_once_share_a_cache(projects, cache):
     assert one.read_bytes() == other.read_bytes()
     assert {path.resolve().parent for path in (one, other)} == {cache}
     assert not [path for path in cache.iterdir() if path.is_dir()]
+
+
+def test_a_second_project_takes_every_step_of_a_scan_from_the_cache(tmp_path, monkeypatch):
+    (tmp_path / "cache").mkdir()
+    monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path / "cache"))
+    one, other = Workflow(tmp_path / "one"), Workflow(tmp_path / "other")
+    ends = ("qc.png", "space-MNI152_res-network_desc-normalised_T1w.nii.gz", "space-MNI152_label-GM_probseg.nii.gz")
+    for project in (one, other):
+        project.run("--cache", "--", *[f"{SCAN}_{end}" for end in ends])
+    steps = {"conform", "bias_correct", "strip", "register", "normalise", "qc", "syn", "segment"}
+    assert set(collect_costs(one.results / "logs")["rule"]) == steps | {"templates", "atlas", "simulate_scan"}
+    assert collect_costs(other.results / "logs").empty
+    for end in ends:
+        first, second = (project.folder / f"{SCAN}_{end}" for project in (one, other))
+        assert first.resolve() == second.resolve() and first.is_file()
 
 
 def test_what_came_from_a_cache_is_not_made_again(projects):

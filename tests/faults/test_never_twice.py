@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -235,6 +236,12 @@ def finished(second) -> Project:
 def test_a_dry_run_after_an_edit_names_exactly_what_follows_from_it(finished, edit, again):
     edit(finished)
     assert finished.planned() - OF_THE_REPORT == again
+
+
+def test_results_moved_to_another_folder_are_still_the_results(finished, tmp_path):
+    shutil.move(finished.folder, tmp_path / "elsewhere")
+    finished.folder = tmp_path / "elsewhere"
+    assert finished.planned() == set()
 
 
 def test_a_dry_run_after_a_scan_is_replaced_names_its_steps_and_no_other_scan(finished):
