@@ -20,6 +20,7 @@ from counterwarp.arrays import Rows
 from counterwarp.explain import build
 from counterwarp.explain.outputs import write_maps, write_simulation
 from counterwarp.imaging.io import write_image
+from counterwarp.imaging.pack import pack as write_pack
 from counterwarp.networks.simulator import Simulator
 from counterwarp.stats.evaluate import Explained, Truth, evaluate
 from counterwarp.stats.longitudinal import score_methods
@@ -78,9 +79,14 @@ def peaks(folder, scans):
     # What two scans show is held of all pairs together, the methods' maps are not: many pairs share one array.
     of_pairs = {name: np.array([name] * scans) for name in ("subject", "split", "earlier", "later")}
     shown = {"row": np.arange(scans), **{name: np.broadcast_to(mask, (scans, *GRID)) for name in ("change", "mask")}}
+    image, packed = folder / "image.nii", [folder / f"packed{end}" for end in (".npy", ".tsv", "_mask.npy", ".json")]
+    write_image(np.ones(GRID, np.float32), np.eye(4), image, "MNI152")
+    normalised = dict.fromkeys(pack.index["scan"], image)
     opened = lambda: np.load(outputs["maps"], mmap_mode="r")
     found = lambda: Rows(opened(), pack.index.index)
     works = {
+        # Of half of them: to open an image takes longer than all else here, and 735 more are still 7.5 MB packed.
+        "pack": lambda: write_pack(pack.index[: scans // 2], normalised, brain, GRID, 1.0, 0, *packed),
         "classifier": lambda: logits(train_classifier(pack, OF_CLASSIFIER, device, resume)[0], images),
         "simulator": lambda: train_simulator(pack, network, OF_SIMULATOR, device, resume),
         "generator": lambda: train_generator(pack, OF_GENERATOR, device, resume),
