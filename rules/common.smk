@@ -8,7 +8,7 @@ from snakemake.exceptions import WorkflowError
 from counterwarp.cohorts.exclusions import read_listed
 from counterwarp.cohorts.masks import with_masks
 from counterwarp.cohorts.sources import NO_SCANS, index
-from counterwarp.cohorts.table import check_averaged, read, write_if_changed, write_left_out
+from counterwarp.cohorts.table import check_averaged, check_covariates, read, write_if_changed, write_left_out
 from counterwarp.config import check_config, check_together
 from counterwarp.errors import ConfigError
 from counterwarp.explain import OF_INTENSITY, methods
@@ -23,7 +23,7 @@ from counterwarp.resources import (
     kept_folder,
     places,
 )
-from counterwarp.stats.formula import HEAD_SIZE, columns_of
+from counterwarp.stats.formula import HEAD_SIZE, categories_of, columns_of
 from counterwarp.stats.longitudinal import pair_scans
 from counterwarp.workflow.digest import digest
 

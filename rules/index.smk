@@ -15,9 +15,12 @@ def index_scans(results, left_out):
     scans = index(config["cohort"], str(results / "bids"), in_table, lambda *why: left_out.append(why))
     if config["preprocess"]["strip"]["engine"] == "mask":
         scans = with_masks(scans, config["preprocess"]["strip"]["masks"], config["cohort"])
-    if config["qc"]["listed"]:
-        read_listed(config["qc"]["listed"], scans["scan"])
-    check_averaged(scans, config["group"]["split"], in_table)
+    listed = read_listed(config["qc"]["listed"], scans["scan"]) if config["qc"]["listed"] else {}
+    modelled = (scans["baseline"] | (config["roi"]["model"] == "mixed")) & ~scans["scan"].isin(list(listed))
+    check_together(
+        lambda: check_covariates(scans, in_table, categories_of(config["roi"]["formula"]), modelled),
+        lambda: check_averaged(scans, config["group"]["split"], in_table),
+    )
     return scans
 
 

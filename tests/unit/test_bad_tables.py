@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import yaml
 from counterwarp.cohorts import sources
+from counterwarp.cohorts.table import check_covariates
 from counterwarp.config import check_config
 from counterwarp.errors import ConfigError
 
@@ -146,6 +147,47 @@ def test_all_faults_of_all_rows_are_listed_together(tmp_path):
         index(tmp_path, bad, covariates=["height"])
     assert len(caught.value.problems) == 4
     assert "roi.formula: no column 'height' in the table of scans" in str(caught.value)
+
+
+def with_a_column(name, cells):
+    return "\n".join(f"{line}\t{cell}" for line, cell in zip(GOOD.splitlines(), [name, *cells], strict=True))
+
+
+def problems_of_covariate(scans, name, categories=(), modelled=True):
+    try:
+        check_covariates(scans, ["age", "sex", name], categories, modelled & (scans["scan"] != ""))
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
+@pytest.mark.parametrize(
+    ("cells", "problems"),
+    [
+        (["12.5", "1e1", "-3", "0", "8", "9", "10", "11"], []),
+        (
+            ["12,5", *"1234567"],
+            ["sub-001: moca '12,5' is not a number, as most are; write 12.5 with a point, or C("],
+        ),
+        ([f"2{i},5" for i in range(8)], [f"sub-00{i + 1}: moca '2{i},5' is not a number" for i in range(8)]),
+        (["old", "nan", *"123456"], ["sub-001: moca 'old' is not a number", "sub-002: moca 'nan' is not a number"]),
+        (["n/a", "", *"123456"], ["sub-001: no moca, which roi.formula reads; fill", "sub-002: no moca, which"]),
+        (["Graz", "Bern", "Bern", "Graz", "Bern", "1", "2", "3"], []),
+        (["Graz", "Bern", "Bern", "Graz", "Bern", "Graz", "Bern", ""], ["sub-008: no moca"]),
+    ],
+    ids=["numbers", "one comma", "all commas", "words", "empty", "names", "an empty name"],
+)
+def test_a_covariate_with_holes_or_with_words_among_numbers_is_refused(tmp_path, cells, problems):
+    scans = index(tmp_path, with_a_column("moca", cells), covariates=["moca"])
+    found = problems_of_covariate(scans, "moca")
+    assert len(found) == len(problems)
+    assert all(problem.startswith(start) for problem, start in zip(found, problems, strict=True))
+
+
+def test_names_that_are_mostly_numbers_and_scans_that_no_model_sees_are_let_be(tmp_path):
+    scans = index(tmp_path, with_a_column("site", ["", "4b", *"123412"]))
+    assert problems_of_covariate(scans, "site", {"site"}, scans["scan"] != "sub-001") == []
+    assert len(problems_of_covariate(scans, "site")) == 2
 
 
 @pytest.mark.parametrize(

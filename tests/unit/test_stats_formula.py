@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from counterwarp.errors import ConfigError, CounterwarpError
-from counterwarp.stats.formula import columns_of, design, without
+from counterwarp.stats.formula import categories_of, columns_of, design, without
 
 SCANS = pd.DataFrame(
     {
@@ -19,6 +19,7 @@ SCANS = pd.DataFrame(
 def test_columns_and_terms_of_a_formula():
     assert columns_of("group + age + sex") == ["age", "sex"]
     assert columns_of("group + log(icv_ml) + age * C(site) + bs(age, df=3)") == ["icv_ml", "age", "site"]
+    assert categories_of("group + log(icv_ml) + age * C(site) + I(C(scanner))") == {"site", "scanner"}
     assert without("group + age + log(icv_ml) + icv_ml:age", "icv_ml") == "group + age"
     assert columns_of(without("group + icv_ml", "icv_ml")) == []
 

@@ -149,9 +149,9 @@ def test_an_atlas_is_fetched_once_for_all_projects(workflow, tmp_path, monkeypat
 
 
 def test_a_row_of_a_table_without_its_file_is_left_out_and_the_run_goes_on(workflow):
-    rows = [f"{i:02d}\tscans/{i:02d}.nii.gz\t{('patient', 'control')[i % 2]}\t70\tF" for i in range(1, 13)]
+    rows = [f"{i:02d}\tscans/{i:02d}.nii.gz\t{('patient', 'control')[i % 2]}\t70\tF\t2{i}.5" for i in range(1, 13)]
     path = workflow.folder / "scans.tsv"
-    path.write_text("\n".join(["subject\tpath\tgroup\tage\tsex", *rows]) + "\n")
+    path.write_text("\n".join(["subject\tpath\tgroup\tage\tsex\tmoca", *rows]) + "\n")
     (workflow.folder / "scans").mkdir()
     for i in range(1, 13):
         (workflow.folder / f"scans/{i:02d}.nii.gz").touch()
@@ -161,6 +161,11 @@ def test_a_row_of_a_table_without_its_file_is_left_out_and_the_run_goes_on(workf
     assert "1 subjects, sessions or images are left out" in text and re.search(r"^conform +11$", text, re.MULTILINE)
     left_out = (workflow.results / "cohort/left_out.tsv").read_text().splitlines()
     assert left_out == ["scan\treason", f"sub-03\t{path}: row 3: no file {workflow.folder}/scans/03.nii.gz"]
+    path.write_text(path.read_text().replace("21.5", "").replace("22.5", "22,5"))
+    files = overlay(workflow, cohort={"source": "table", "path": str(path)}, roi={"formula": "group + moca"})
+    text = workflow.run(configfiles=files, check=False)
+    assert workflow.returncode != 0 and "Nothing was started" in text and "Traceback" not in text
+    assert "sub-01: no moca, which roi.formula reads" in text and "sub-02: moca '22,5' is not a number" in text
     for i in range(2, 13, 2):
         (workflow.folder / f"scans/{i:02d}.nii.gz").unlink()
     text = workflow.run(configfiles=files, check=False)

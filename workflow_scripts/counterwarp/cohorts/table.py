@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ GROUPS = ("control", "patient")
 # A split and a session may be named by numbers.
 TEXT = ("scan", "folder", "subject", "session", "path", "group", "sex", "split", "baseline")
 ID = re.compile(r"[A-Za-z0-9]+")
+COMMA = re.compile(r"[-+]?\d+,\d+")
 PARTS = re.compile(r"(\d+)")
 # File names may have 255 characters, and what is made of a scan adds up to 90 to its name.
 LONGEST_NAME = 150
@@ -92,7 +93,7 @@ def _problems_of_person(row) -> list[str]:
     if row.sex not in ("F", "M"):
         problems.append(f"{row.scan}: sex {row.sex!r} is not F or M; the regional model needs it")
     if not _is_age(row.age):
-        point = f"; write {row.age.replace(',', '.')} with a point" if re.fullmatch(r"\d+,\d+", str(row.age)) else ""
+        point = f"; write {row.age.replace(',', '.')} with a point" if COMMA.fullmatch(str(row.age)) else ""
         problems.append(f"{row.scan}: age {row.age!r} is not a number of years; the regional model needs it{point}")
     return problems
 
@@ -190,6 +191,51 @@ def check_averaged(scans: pd.DataFrame, split: str, covariates: Sequence[str]) -
                 f"covariates needs {needed}: add subjects, name fewer in roi.formula, or set group.split to all"
             ]
         )
+
+
+def check_covariates(scans: pd.DataFrame, covariates: Sequence[str], categories: Collection[str], modelled) -> None:
+    """Refuse a table in which covariates have holes, or a column of numbers cells that are none.
+
+    One such cell would make the whole column text, and of each of its values a column of the model.
+
+    Args:
+        scans: of `finish`.
+        covariates: columns that the regional model reads.
+        categories: those of them whose numbers are only names.
+        modelled: a bool for each scan, whether the model sees it and so needs its values.
+
+    Raises:
+        ConfigError: with each cell that is empty, or no number among numbers.
+    """
+    problems = []
+    for name in covariates:
+        # What `finish` has checked, and what is text to `read` as well.
+        if name in TEXT:
+            continue
+        values = scans[name].astype(str)
+        problems += [
+            f"{scan}: no {name}, which roi.formula reads; fill it in, list the scan in qc.listed, or name {name} no "
+            "longer"
+            for scan in scans["scan"][(values == "") & modelled]
+        ]
+        if name not in categories:
+            problems += _cells_among_numbers(scans["scan"], values)
+    if problems:
+        raise ConfigError(problems)
+
+
+def _cells_among_numbers(scans: pd.Series, values: pd.Series) -> list[str]:
+    """Cells that are no numbers in a column where most are, or would be with a point for their comma."""
+    filled = values[values != ""]
+    number, comma = np.isfinite(pd.to_numeric(filled, errors="coerce")), filled.str.fullmatch(COMMA)
+    if (number | comma).sum() <= len(filled) / 2:
+        return []
+    return [
+        f"{scans[i]}: {values.name} {filled[i]!r} is not a number, as most are; "
+        + (f"write {filled[i].replace(',', '.')} with a point" if comma[i] else "correct it")
+        + f", or C({values.name}) in roi.formula if they are names"
+        for i in filled.index[~number]
+    ]
 
 
 def write_if_changed(table: pd.DataFrame, path: str | Path) -> None:

@@ -36,6 +36,18 @@ def columns_of(formula: str) -> list[str]:
     return names
 
 
+def categories_of(formula: str) -> set[str]:
+    """The columns that a formula reads as names, by C()."""
+    calls = [
+        node
+        for term in _terms(formula)
+        for factor in term.factors
+        for node in ast.walk(ast.parse(factor.code, mode="eval"))
+        if isinstance(node, ast.Call) and node.func.id == "C"
+    ]
+    return {name for call in calls for name in _names(ast.unparse(call))}
+
+
 def without(formula: str, column: str) -> str:
     """The formula without the terms that read a column."""
     from patsy import ModelDesc
