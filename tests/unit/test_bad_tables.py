@@ -78,7 +78,7 @@ def test_a_table_that_only_looks_different_is_read(tmp_path, name, content):
         (GOOD.replace("001\t", f"{'x' * 200}\t", 1), "has 204 characters; give it at most 150"),
         (GOOD.replace("001.nii.gz", "../001.nii.gz", 1), "row 1: '../001.nii.gz' leaves the folder of the table"),
         (GOOD.replace("001.nii.gz", "/etc/passwd", 1), "row 1: '/etc/passwd' leaves the folder of the table"),
-        (GOOD.replace(".nii.gz", ".nii"), "none of its 8 images is there; correct the paths, which start at "),
+        (GOOD.replace(".nii.gz", ".nii"), "none of its 8 images can be read; correct the paths, which start at "),
         (
             GOOD.replace("1.nii", "1.ni").replace("3.nii", "3.ni").replace("5.nii", "5.ni").replace("7.nii", "7.ni"),
             "no control among 4 subjects; a classifier needs both groups",
@@ -109,6 +109,20 @@ def test_a_row_without_its_file_is_left_out_with_its_reason(tmp_path, name):
     assert scans["subject"].tolist() == [f"{i:03d}" for i in range(2, 9)]
     [(scan, reason)] = left_out
     assert scan == "sub-001" and f"{tmp_path}/scans.tsv: row 1: no file {tmp_path}" in reason
+
+
+def test_an_image_without_permission_is_left_out_as_no_job_could_read_it(as_nobody):
+    """Snakemake itself reads the images of some jobs, and there one would stop the whole run."""
+    left_out = []
+    table = f"{as_nobody.folder}/scans.tsv"
+    index(as_nobody.folder, GOOD)
+    (as_nobody.folder / "001.nii.gz").chmod(0)
+    cohort = configuration(cohort={"source": "table", "path": table})["cohort"]
+    with as_nobody:
+        scans = sources.index(cohort, "", leave_out=lambda *why: left_out.append(why))
+    assert scans["subject"].tolist() == [f"{i:03d}" for i in range(2, 9)]
+    why = f"no permission to read {as_nobody.folder}/001.nii.gz; ask its owner for it"
+    assert left_out == [("sub-001", f"{table}: row 1: {why}")]
 
 
 def test_who_was_left_out_is_said_where_nobody_is_left(tmp_path):

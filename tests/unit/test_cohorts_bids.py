@@ -142,6 +142,16 @@ def test_odd_names_and_dead_links_are_left_out_and_said(dataset):
     assert "sub-03_T1w.nii.gz: a link that leads nowhere" in text
 
 
+def test_an_image_without_permission_is_left_out_and_said(as_nobody):
+    dataset = Dataset(as_nobody.folder).everyone()
+    image = dataset.folder / "sub-03/anat/sub-03_T1w.nii.gz"
+    image.chmod(0)
+    with as_nobody:
+        scans, left_out = dataset.index()
+    assert len(scans) == 7
+    assert left_out[0] == ("sub-03", f"{image}: no permission to read it; ask its owner for it")
+
+
 def test_derivatives_and_source_data_are_not_scans(dataset):
     dataset.everyone()
     for place in ("derivatives/fs/sub-01/anat", "sourcedata/sub-01/anat", "sub-01/old/anat"):

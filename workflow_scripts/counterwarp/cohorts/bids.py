@@ -122,6 +122,8 @@ def _images(folder: Path, leave_out: LeaveOut) -> list[Image]:
             leave_out(scan, f"{path}: the name belongs into another folder; move or rename the file")
         elif not os.path.isfile(path):
             leave_out(scan, f"{path}: a link that leads nowhere; fetch the file that it stands for")
+        elif not os.access(path, os.R_OK):
+            leave_out(scan, f"{path}: no permission to read it; ask its owner for it")
         else:
             images.append(Image(subject, session, dict(part.split("-", 1) for part in entities.split("_")[1:]), path))
     return images

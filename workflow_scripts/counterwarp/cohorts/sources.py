@@ -123,19 +123,23 @@ def _is_date(text: str) -> bool:
 
 
 def _place(scans: pd.DataFrame, path: Path, leave_out: LeaveOut) -> tuple[pd.DataFrame, list[str]]:
-    """Let the paths of a table start where we are; what is wrong with them. A row without its file is left out."""
+    """Let the paths of a table start where we are; what is wrong with them. A row whose file cannot be read is out."""
     problems = [] if len(scans) else [f"{path}: no row below the header; give each scan one"]
     folder, kept = os.path.realpath(path.parent), []
     for number, row in enumerate(scans.itertuples(), 1):
         full = os.path.realpath(path.parent / row.path)
         leaves = not Path(full).is_relative_to(folder)
-        kept.append(leaves or os.path.isfile(full))
+        there = os.path.isfile(full)
+        kept.append(leaves or (there and os.access(full, os.R_OK)))
         if leaves:
             problems.append(f"{path}: row {number}: {row.path!r} leaves the folder of the table; give a path inside it")
         elif not kept[-1]:
-            leave_out(table.name_of(row, "_"), f"{path}: row {number}: no file {full}")
+            why = f"no permission to read {full}; ask its owner for it" if there else f"no file {full}"
+            leave_out(table.name_of(row, "_"), f"{path}: row {number}: {why}")
     if kept and not any(kept):
-        problems.append(f"{path}: none of its {len(kept)} images is there; correct the paths, which start at {folder}")
+        problems.append(
+            f"{path}: none of its {len(kept)} images can be read; correct the paths, which start at {folder}"
+        )
     scans = scans.assign(path=[str(path.parent / name) for name in scans["path"]])
     return scans[np.array(kept, bool)].reset_index(drop=True), problems
 
