@@ -81,6 +81,17 @@ def test_no_form_at_all_is_said(tmp_path):
     assert "left and right" in conform_volume(path, 10)[1][0]
 
 
+@pytest.mark.parametrize(("code", "unit"), [(0, ""), (1, "meter"), (2, ""), (3, "micron"), (7, ""), (8 + 3, "micron")])
+def test_a_unit_that_the_voxel_size_is_not_in_is_said(tmp_path, code, unit):
+    """In the byte beside it is the unit of time; 7 is the code of none."""
+    image = nib.Nifti1Image(scan(), OBLIQUE)
+    image.header["xyzt_units"] = code
+    nib.save(image, tmp_path / "a.nii.gz")
+    volume, warnings = conform_volume(str(tmp_path / "a.nii.gz"), 10)
+    np.testing.assert_allclose(volume.voxel_mm, [2, 2.5, 3], rtol=1e-5)
+    assert warnings == ([f"the header gives the voxel size in {unit}: it was taken as mm"] if unit else [])
+
+
 @pytest.mark.parametrize("hand", [0, np.nan, 2])
 def test_a_qform_alone_that_does_not_tell_its_handedness_is_doubted(tmp_path, hand):
     left_handed = OBLIQUE @ np.diag([-1, 1, 1, 1.0])

@@ -135,6 +135,7 @@ USED = {
     "inverted": (lambda p: save(p, 1500 - head()), "brighter than the rest (mean"),
     "ringing": (lambda p: save(p, with_voxel(-20)), "negative values down to -20 were set to 0"),
     "hounsfield": (lambda p: save(p, head() - 1000), "negative values down to -1000: 1000 was added to every voxel"),
+    "inmicrons": (lambda p: save(p, unit="micron"), "gives the voxel size in micron: it was taken as mm"),
     "length": (lambda p: bad_header(p, 0, b"\xff\xff\xff\x7f"), ""),
     "oneframe": (lambda p: save(p, head()[..., None]), ""),
     "integers": (lambda p: save(p, head(dtype=np.int16), slope=0.5), ""),

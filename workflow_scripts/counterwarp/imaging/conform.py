@@ -22,6 +22,8 @@ LEFT_OR_RIGHT, INVERTED = "check left and right", "contrast may be inverted"
 # No scanner of heads sees further.
 LARGEST_FIELD_OF_VIEW_MM = 1000
 AXES = ("right-left", "posterior-anterior", "inferior-superior")
+# By their codes in xyzt_units of NIfTI; others mean mm, or nothing.
+OTHER_UNITS = {1: "meter", 3: "micron"}
 
 
 def conform(path: str, image: str, sidecar: str, minimum_field_of_view_mm: float, engine: str = "nibabel") -> None:
@@ -72,21 +74,27 @@ def conform_volume(path: str, minimum_field_of_view_mm: float) -> tuple[Volume, 
         raise ScanError(f"{path}: every voxel is {values.flat[0]:g}; replace this empty image or exclude the scan")
     volume, reoriented = _straight(Volume(values, image.affine))
     extent = np.array(volume.shape) * volume.voxel_mm
+    unit = OTHER_UNITS.get(int(image.header["xyzt_units"]) % 8)
+    said = f"the header gives it in {unit}, not mm; " if unit else ""
     if extent.max() > LARGEST_FIELD_OF_VIEW_MM:
         axis = AXES[int(extent.argmax())]
         raise ScanError(
             f"{path}: field of view {extent.max():.0f} mm {axis}, above {LARGEST_FIELD_OF_VIEW_MM} mm; "
-            f"{_unit(image)}correct the voxel size in the header or exclude the scan"
+            f"{said}correct the voxel size in the header or exclude the scan"
         )
     if extent.min() < minimum_field_of_view_mm:
         axis = AXES[int(extent.argmin())]
         raise ScanError(
             f"{path}: field of view {extent.min():.1f} mm {axis}, below preprocess.minimum_field_of_view_mm = "
-            f"{minimum_field_of_view_mm:g}; {_unit(image)}check the voxel size in the header, lower the minimum or "
+            f"{minimum_field_of_view_mm:g}; {said}check the voxel size in the header, lower the minimum or "
             "exclude the scan"
         )
     data, negative = _non_negative(volume.data)
-    return Volume(data, volume.affine), header_warnings(image, path) + reoriented + negative + _inverted(data)
+    # A size that is a head's in mm was meant so.
+    of_unit = [f"the header gives the voxel size in {unit}: it was taken as mm"] if unit else []
+    return Volume(data, volume.affine), (
+        header_warnings(image, path) + of_unit + reoriented + negative + _inverted(data)
+    )
 
 
 def header_warnings(image: nib.Nifti1Image, path: str) -> list[str]:
@@ -127,12 +135,6 @@ def _qform(image: nib.Nifti1Image) -> tuple[np.ndarray | None, int]:
         return image.get_qform(coded=True)
     except (ValueError, HeaderDataError):
         return None, 0
-
-
-def _unit(image: nib.Nifti1Image) -> str:
-    """What the header says of its unit, where that is not mm."""
-    unit = image.header.get_xyzt_units()[0]
-    return "" if unit in ("mm", "unknown") else f"the header gives it in {unit}, not mm; "
 
 
 def _inverted(data: np.ndarray) -> list[str]:
