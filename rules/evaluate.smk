@@ -1,5 +1,4 @@
 include: "classifier.smk"
-include: "failures.smk"
 
 
 EXPLAINED = expand("{method}/seed-{seed}", method=config["explain"]["methods"], seed=config["seeds"])

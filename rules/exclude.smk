@@ -1,13 +1,21 @@
-rule exclusions:
+include: "failures.smk"
+
+
+# Quality control is of heads.
+JUDGED = every_scan("<work>_qc.json") if OF_SUBJECTS == "scans" else []
+
+
+rule excluded:
     input:
-        left_out="<results>/cohort/left_out.tsv",
-        # Quality control is of heads.
-        numbers=every_scan("<work>_qc.json") if OF_SUBJECTS == "scans" else [],
+        left_out=[],
+        images=[],
+        numbers=JUDGED,
+        last=[],
         listed=config["qc"]["listed"] or [],
     output:
-        table="<results>/tables/exclusions.tsv",
+        table="<results>/cohort/excluded.tsv",
     log:
-        "<logs>/exclusions.log",
+        "<logs>/excluded.log",
     cache: True
     localrule: True
     conda:
@@ -20,5 +28,20 @@ rule exclusions:
         "../workflow_scripts/exclusions.py"
 
 
-# Nothing waits for quality control that does not depend on it.
-EXCLUSIONS = rules.exclusions.output.table if config["qc"]["exclude"] != "none" else []
+# Nothing waits for quality control that does not depend on it, and no training for steps that come after it.
+EXCLUDED = rules.excluded.output.table if config["qc"]["exclude"] != "none" else []
+
+
+use rule excluded as exclusions with:
+    input:
+        left_out="<results>/cohort/left_out.tsv",
+        images=IMAGES[OF_SUBJECTS],
+        numbers=JUDGED,
+        last=LAST[OF_SUBJECTS],
+        listed=config["qc"]["listed"] or [],
+    output:
+        table="<results>/tables/exclusions.tsv",
+    log:
+        "<logs>/exclusions.log",
+    cache: True
+    localrule: True

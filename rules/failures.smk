@@ -1,8 +1,13 @@
+# What networks see of each scan or film.
+IMAGES = {
+    "films": every_scan("<film>_equalised.png"),
+    "scans": every_scan("<scan>_space-<space>_res-network_desc-normalised_T1w.nii.gz"),
+}
 # What the last steps of each scan or film make: a failure of any earlier one is passed on to it.
 LAST = {
-    "films": [*every_scan("<film>_equalised.png"), *every_later("<film>_observed_change.npy")],
+    "films": [*IMAGES["films"], *every_later("<film>_observed_change.npy")],
     "scans": [
-        *every_scan("<scan>_space-<space>_res-network_desc-normalised_T1w.nii.gz"),
+        *IMAGES["scans"],
         *every_scan("<work>_qc.json"),
         *every_scan("<scan>_from-<space>_to-affine_mode-image_xfm.nii.gz", **MEASURED),
         *every_scan("<scan>_space-<space>_label-GM_probseg.nii.gz", **MEASURED),

@@ -1,5 +1,4 @@
 include: "exclude.smk"
-include: "failures.smk"
 
 
 rule films:

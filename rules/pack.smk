@@ -6,7 +6,7 @@ rule pack:
         labels="<results>/cohort/labels.tsv",
         images=every_scan("<scan>_space-<space>_res-network_desc-normalised_T1w.nii.gz"),
         template_mask="<template>/brain_mask.nii.gz",
-        exclusions=EXCLUSIONS,
+        excluded=EXCLUDED,
     output:
         images="<results>/pack/images.npy",
         index="<results>/pack/index.tsv",

@@ -46,7 +46,7 @@ rule region_volumes:
         template_mask="<template>/brain_mask.nii.gz",
         labels="<template>/parcellation.nii.gz",
         label_table="<template>/parcellation.tsv",
-        exclusions=EXCLUSIONS,
+        excluded=EXCLUDED,
     output:
         volumes="<results>/roi/volumes.tsv",
     log:

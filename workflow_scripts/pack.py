@@ -7,7 +7,7 @@ from counterwarp.workflow import cohort_step, not_used_record, read_failure
 
 
 def write(inputs, outputs):
-    out, images, left_out = not_used(inputs.exclusions), {}, []
+    out, images, left_out = not_used(inputs.excluded), {}, []
     for scan, path in zip(snakemake.params.scans, inputs.images, strict=True):
         failure = read_failure(path) or (not_used_record(scan) if scan in out else None)
         if failure:

@@ -6,7 +6,7 @@ from counterwarp.workflow import cohort_step, read_failure
 
 
 def measure(inputs, outputs):
-    out = not_used(inputs.exclusions)
+    out = not_used(inputs.excluded)
     files = zip(
         snakemake.params.scans,
         snakemake.params.subjects,

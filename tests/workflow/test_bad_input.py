@@ -198,6 +198,11 @@ def of_another_modality(data):
     return np.where(data > 0.15 * top, np.clip(1.2 * top - data, 0, None), data)
 
 
+def cropped(data):
+    """A field of view that ends below the top of the head."""
+    return data[:, :, : int(0.7 * data.shape[2])]
+
+
 def copy_scan(source, path, change=lambda data: data):
     """A simulated scan, changed; its head as large as a living one's, and not as MNI152's."""
     image = nib.as_closest_canonical(nib.load(source))
@@ -206,7 +211,7 @@ def copy_scan(source, path, change=lambda data: data):
 
 
 def test_bad_scans_fail_alone_and_doubtful_ones_are_not_used(workflow, finished):
-    """A BIDS copy of the tiny cohort: two scans are missing, two spoilt and two doubtful; preprocessing goes on."""
+    """A BIDS copy of the tiny cohort: one scan is missing, two are spoilt and three doubtful; the run goes on."""
     source = finished.results / "cohort/bids"
     folder = workflow.folder / "dataset"
     people = pd.read_csv(source / "participants.tsv", sep="\t", dtype=str)
@@ -214,16 +219,18 @@ def test_bad_scans_fail_alone_and_doubtful_ones_are_not_used(workflow, finished)
     for i, subject in enumerate(people.participant_id):
         image = folder / f"{subject}/anat/{subject}_T1w.nii.gz"
         original = source / f"{subject}/ses-01/anat/{subject}_ses-01_T1w.nii.gz"
-        if i not in (2, 4):
+        if i != 2:
             image.parent.mkdir(parents=True)
         if i == 0:
             image.write_bytes(original.read_bytes()[: original.stat().st_size // 2])
         elif i == 1:
             save(image, np.where(head() > 0, np.nan, 0).astype(np.float32))
         elif image.parent.exists():
-            copy_scan(original, image, {5: upside_down, 6: of_another_modality}.get(i, lambda data: data))
+            copy_scan(original, image, {4: cropped, 5: upside_down, 6: of_another_modality}.get(i, lambda data: data))
+            image.with_name(f"{subject}_run-2_T1w.nii.gz").touch()
     files = overlay(workflow, cohort={"source": "bids", "path": str(folder)}, qc={"exclude": "flagged"})
-    targets = [f"results/tiny/{name}.tsv" for name in ("pack/index", "tables/failures", "tables/exclusions")]
+    used = ["results/tiny/pack/index.tsv", "results/tiny/roi/volumes.tsv"]
+    targets = [*used, "results/tiny/tables/failures.tsv", "results/tiny/tables/exclusions.tsv"]
     text = workflow.run("--keep-going", *targets, configfiles=files)
     failures = pd.read_csv(workflow.results / "tables/failures.tsv", sep="\t", dtype=str)
     assert failures.rerun.str.startswith("snakemake ").all()
@@ -233,14 +240,27 @@ def test_bad_scans_fail_alone_and_doubtful_ones_are_not_used(workflow, finished)
     assert failures.scan.tolist() == [people.participant_id[i] for i in wanted], text[-3000:]
     for failure, (rule, words) in zip(failures.itertuples(), wanted.values(), strict=True):
         assert failure.rule == rule and words in failure.reason
-    out = pd.read_csv(workflow.results / "tables/exclusions.tsv", sep="\t", dtype=str).set_index("scan")
-    steps = {0: "conform", 1: "conform", 2: "cohort", 4: "cohort", 5: "qc", 6: "qc"}
-    assert out.step.to_dict() == {people.participant_id[i]: step for i, step in steps.items()}
+    out = pd.read_csv(workflow.results / "tables/exclusions.tsv", sep="\t", dtype=str)
+    other_runs = out.reason.str.contains("_run-2_")
+    assert out.scan[other_runs].tolist() == [people.participant_id[i] for i in range(3, 8)]
+    out = out[~other_runs & ~((out.scan == people.participant_id[5]) & (out.step != "qc"))]
+    steps = {(0, "conform"), (1, "conform"), (2, "cohort"), (4, "qc"), (5, "qc"), (6, "qc"), (6, "segment")}
+    assert set(zip(out.scan, out.step, strict=True)) == {(people.participant_id[i], step) for i, step in steps}
     assert (out.used == "no").all()
-    assert out.reason[people.participant_id[2]] == "in participants.tsv, but without a T1w image"
-    assert out.reason[[people.participant_id[i] for i in (5, 6)]].str.contains("template correlation").all()
-    packed = pd.read_csv(workflow.results / "pack/index.tsv", sep="\t")
-    assert packed.scan.tolist() == [people.participant_id[i] for i in (3, 7)]
+    reason = out.set_index(["scan", "step"]).reason
+    assert reason[people.participant_id[2], "cohort"] == "in participants.tsv, but without a T1w image"
+    assert "touches the border: brain cut off?" in reason[people.participant_id[4], "qc"]
+    assert all("template correlation" in reason[people.participant_id[i], "qc"] for i in (5, 6))
+    # Of the cropped scan, whose regions can be measured, nothing is used.
+    good = [people.participant_id[i] for i in (3, 7)]
+    packed, measured = (list(dict.fromkeys(pd.read_csv(workflow.folder / path, sep="\t").scan)) for path in used)
+    assert packed == good and measured == good
+    (workflow.folder / "out.tsv").write_text(f"scan\n{good[1]}\n")
+    quality = {"exclude": "listed", "listed": str(workflow.folder / "out.tsv")}
+    workflow.run("--", *used, configfiles=overlay(workflow, cohort={"source": "bids", "path": str(folder)}, qc=quality))
+    packed, measured = (list(dict.fromkeys(pd.read_csv(workflow.folder / path, sep="\t").scan)) for path in used)
+    assert packed == [people.participant_id[i] for i in (3, 4, 5, 6)]
+    assert people.participant_id[4] in measured and good[1] not in measured
 
 
 def folder_of(path):

@@ -51,7 +51,8 @@ def films(tmp_path_factory):
 
 
 def test_lateral_films_are_left_out_with_the_reason_and_a_bad_film_fails_alone(films):
-    left_out = pd.read_csv(films.results / "tables/exclusions.tsv", sep="\t", dtype=str)
+    out = pd.read_csv(films.results / "tables/exclusions.tsv", sep="\t", dtype=str)
+    left_out = out[out["step"] == "cohort"]
     assert left_out["scan"].to_list() == ["sub-001_ses-20130101", "sub-002_ses-20130101"]
     assert (left_out["reason"] == "its view is LATERAL, not PA").all()
     table = pd.read_csv(films.results / "cohort/scans.tsv", sep="\t", dtype=str)
@@ -59,6 +60,9 @@ def test_lateral_films_are_left_out_with_the_reason_and_a_bad_film_fails_alone(f
     failures = pd.read_csv(films.results / "tables/failures.tsv", sep="\t", dtype=str)
     assert failures[["scan", "rule"]].to_numpy().tolist() == [["sub-005_ses-20140305", "prepare_film"]]
     assert "not a readable PNG" in failures["reason"].iloc[0]
+    assert out.loc[out["step"] == "prepare_film", ["scan", "used"]].to_numpy().tolist() == [
+        ["sub-005_ses-20140305", "no"]
+    ]
     index = pd.read_csv(films.results / "pack/index.tsv", sep="\t")
     assert len(index) == len(table) - 1 and failures["scan"].iloc[0] not in set(index["scan"])
 

@@ -1,6 +1,6 @@
 """Who is not used, and why: what the table of the cohort left out, what failed, and what quality control doubts."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -12,28 +12,40 @@ COLUMNS = ("scan", "used", "step", "reason")
 
 
 def exclusions(
-    left_out: pd.DataFrame, flags: dict[str, list[str]], failed: dict[str, dict], listed: dict[str, str], exclude: str
+    left_out: pd.DataFrame,
+    flags: dict[str, list[str]],
+    failures: Iterable[dict],
+    unusable: Collection[str],
+    listed: dict[str, str],
+    exclude: str,
 ) -> pd.DataFrame:
-    """One row for each subject, session or scan that is out or in doubt, and why.
+    """One row for each reason why a subject, session or scan is out or in doubt.
 
     Args:
-        left_out: scan and reason, of those that the table of scans left out.
+        left_out: scan and reason, of those that the table of scans left out. Of a scan with several images these may
+            be the others.
         flags: of each scan that was judged, what quality control doubts.
-        failed: of each scan that failed, its `rule` and `reason`.
+        failures: `scan`, `rule` and `reason` of each step that failed.
+        unusable: scans that failed before the networks could see them.
         listed: scan -> reason, of those that the user lists.
         exclude: none, listed or flagged: which of these are not used.
 
     Returns:
-        scan, used ("no", or "yes" for a flagged scan that is used all the same), step, reason.
+        scan, used (no; partly, by networks but not by a later step, which failed; or yes, for a flagged scan that is
+        used all the same), step, reason.
     """
-    rows = [(row.scan, "no", "cohort", row.reason) for row in left_out.itertuples()]
-    rows += [(scan, "no", failure["rule"], failure["reason"]) for scan, failure in failed.items()]
+    reasons = {(failure["scan"], failure["rule"]): failure["reason"] for failure in failures}
+    rows = [(scan, "no" if scan in unusable else "partly", rule, reason) for (scan, rule), reason in reasons.items()]
     if exclude == "listed":
         rows += [(scan, "no", "list", reason) for scan, reason in listed.items()]
     used = "no" if exclude == "flagged" else "yes"
     in_list = listed if exclude == "listed" else {}
     rows += [(scan, used, "qc", "; ".join(doubts)) for scan, doubts in flags.items() if doubts and scan not in in_list]
-    return pd.DataFrame(rows, columns=COLUMNS).sort_values(["used", "scan"], kind="stable")
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    # What is least true of a scan holds in all its rows, and comes first in the alphabet.
+    table["used"] = table.groupby("scan")["used"].transform("min")
+    table = pd.concat([left_out.assign(used="no", step="cohort")[list(COLUMNS)], table])
+    return table.sort_values(["used", "scan"], kind="stable")
 
 
 def read_listed(path: str | Path, scans: Iterable[str]) -> dict[str, str]:

@@ -31,8 +31,9 @@ TABLES = {
     "exclusions": Told(
         "Who is not used, and why",
         """step: cohort (left out of the table of scans), the step in which a scan failed, qc (flagged by quality
-        control) or list (listed by the user). used: yes for scans that are flagged and used all the same; qc.exclude
-        of the configuration decides. Their pictures are in 3 Quality control.""",
+        control) or list (listed by the user). used: partly for scans that networks see and a later step, which failed,
+        does not; yes for scans that are flagged and used all the same; qc.exclude of the configuration decides.
+        Another image of a scan that is used may be among those left out. Their pictures are in 3 Quality control.""",
         "None: every scan is used, and none is in doubt.",
     ),
     "cohort": Told("Cohort", "Subjects and scans by group and split. Ages are those at the first scan."),
