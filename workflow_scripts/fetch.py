@@ -3,4 +3,8 @@
 from counterwarp.resources import fetch
 from counterwarp.workflow import cohort_step
 
-cohort_step(snakemake, lambda _, outputs: fetch(snakemake.wildcards.resource, snakemake.wildcards.file, outputs.file))
+cohort_step(
+    snakemake,
+    lambda _, outputs: fetch(snakemake.wildcards.resource, snakemake.wildcards.file, outputs.file),
+    shared=True,
+)

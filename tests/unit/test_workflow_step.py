@@ -113,3 +113,12 @@ def test_what_a_killed_try_left_is_gone_after_the_next(tmp_path):
     left.write_text("half an im")
     scan_step(job(tmp_path), copy)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["image.json", "image.txt"]
+
+
+def test_two_projects_may_write_the_same_shared_files_at_once(tmp_path):
+    def copy_while_another_does(inputs, outputs):
+        cohort_step(job(tmp_path), copy, shared=True)
+        copy(inputs, outputs)
+
+    cohort_step(job(tmp_path), copy_while_another_does, shared=True)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["image.json", "image.txt"]

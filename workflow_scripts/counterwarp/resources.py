@@ -2,13 +2,17 @@
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from urllib.request import Request, urlopen
 
 from counterwarp.errors import ConfigError, CounterwarpError
 
 TIMEOUT_S = 20
+# A server that closes too early is none of Python's OSErrors.
+NO_ANSWER = (OSError, HTTPException)
 
 
 @dataclass(frozen=True)
@@ -88,19 +92,25 @@ def check_resource(name: str, folder: str) -> None:
         name, folder: as `places`.
 
     Raises:
-        ConfigError: the user's folder lacks files, or they are not kept yet and the address does not answer.
+        ConfigError: the user's folder lacks files; a kept file is not the one meant; or files are not kept yet and the
+            address does not answer.
     """
-    missing = [place for place in places(name, folder) if not os.path.isfile(place)]
+    files = places(name, folder)
+    missing = [place for place in files if not os.path.isfile(place)]
+    if not folder:
+        _check_kept(name, [place for place in files if place not in missing])
     if not missing:
         return
     resource = RESOURCES[name]
     wanted = ", ".join(map(os.path.basename, missing))
     if folder:
-        raise ConfigError([f"resources.{name}: {folder} lacks {wanted}; get them from {resource.page}"])
+        raise ConfigError(
+            [f"resources.{name}: {folder} lacks {wanted}; get them from {resource.page}, or from {resource.address}"]
+        )
     address = f"{resource.address}/{os.path.basename(missing[0])}"
     try:
         urlopen(Request(address, method="HEAD"), timeout=TIMEOUT_S).close()
-    except OSError as error:
+    except NO_ANSWER as error:
         raise ConfigError(
             [
                 f"{name} needs {wanted}, and {address} does not answer ({error}); put the files into "
@@ -108,6 +118,35 @@ def check_resource(name: str, folder: str) -> None:
                 f"({resource.page})"
             ]
         ) from error
+
+
+def _check_kept(name: str, kept: Sequence[str]) -> None:
+    """See that kept files are those meant. What a user's own folder holds is for the user to know.
+
+    Args:
+        name: of a resource.
+        kept: places of its files.
+
+    Raises:
+        ConfigError: with each that has another content, or may not be read.
+    """
+    problems = []
+    for place in kept:
+        if not os.access(place, os.R_OK):
+            problems.append(f"{place}: no permission to read it; ask its owner for it")
+            continue
+        found, wanted = _sha256(Path(place).read_bytes()), RESOURCES[name].files[os.path.basename(place)]
+        if found != wanted:
+            problems.append(
+                f"{place}: SHA-256 {found}, expected {wanted}: damaged, or another file; delete it, and it is fetched "
+                f"again, or set resources.{name} to a folder of your own"
+            )
+    if problems:
+        raise ConfigError(problems)
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def head_files(chosen: str | dict, folders: dict[str, str], standard: list[str]) -> list[str]:
@@ -159,11 +198,11 @@ def fetch(name: str, file: str, output: str) -> None:
     try:
         with urlopen(address, timeout=TIMEOUT_S) as answer:
             content = answer.read()
-    except OSError as error:
+    except NO_ANSWER as error:
         raise CounterwarpError(
             f"{address}: {error}; try again, or set resources.{name} to a folder that holds {file} ({resource.page})"
         ) from error
-    found = hashlib.sha256(content).hexdigest()
+    found = _sha256(content)
     if found != resource.files[file]:
         raise CounterwarpError(
             f"{address}: SHA-256 {found}, expected {resource.files[file]}: not the file meant, or damaged on its way; "

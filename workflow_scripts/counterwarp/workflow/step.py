@@ -13,6 +13,7 @@ import re
 import resource
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -79,12 +80,17 @@ def scan_step(snakemake, work: Callable[[SimpleNamespace, SimpleNamespace], None
             _write_atomically(snakemake, lambda _, outputs: _write_all(outputs, failure))
 
 
-def cohort_step(snakemake, work: Callable[[SimpleNamespace, SimpleNamespace], None]) -> None:
-    """Run one step of the whole cohort; as `scan_step`, but an error stops the step with one clear message."""
+def cohort_step(snakemake, work: Callable[[SimpleNamespace, SimpleNamespace], None], shared: bool = False) -> None:
+    """Run one step of the whole cohort; as `scan_step`, but an error stops the step with one clear message.
+
+    Args:
+        snakemake, work: as `scan_step`.
+        shared: whether another project may write the same outputs at the same time.
+    """
     _share_cores(snakemake.threads)
     with _Log(snakemake):
         try:
-            _write_atomically(snakemake, work)
+            _write_atomically(snakemake, work, shared)
         except CounterwarpError as error:
             LOG.error("%s", error)
             sys.exit(f"{snakemake.rule}: {error}")
@@ -113,16 +119,12 @@ def _files(names) -> list[str]:
     return [path for path in names if os.path.isfile(path) and os.access(path, os.R_OK)]
 
 
-def _write_atomically(snakemake, work: Callable) -> None:
+def _write_atomically(snakemake, work: Callable, shared: bool = False) -> None:
     """Outputs are written in a folder of the job's own beside their place, and moved there when all are complete.
 
     A named output is a path or a list of paths; `work` sees the same shape.
     """
-    folder, name = os.path.split(os.path.abspath(snakemake.output[0]))
-    scratch = os.path.join(folder, f".unfinished-{name}")
-    # A try that was killed could not tidy up.
-    shutil.rmtree(scratch, ignore_errors=True)
-    os.makedirs(scratch)
+    scratch = _scratch(os.path.abspath(snakemake.output[0]), shared)
     final = {}
 
     def unfinished(path: str) -> str:
@@ -145,6 +147,19 @@ def _write_atomically(snakemake, work: Callable) -> None:
             os.replace(place, path)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _scratch(output: str, shared: bool) -> str:
+    """An empty folder beside an output. Where projects share that place, one that no other job has."""
+    folder, name = os.path.split(output)
+    os.makedirs(folder, exist_ok=True)
+    if shared:
+        return tempfile.mkdtemp(prefix=f".unfinished-{name}-", dir=folder)
+    scratch = os.path.join(folder, f".unfinished-{name}")
+    # A try that was killed could not tidy up.
+    shutil.rmtree(scratch, ignore_errors=True)
+    os.makedirs(scratch)
+    return scratch
 
 
 def peak_memory_mb() -> float:
