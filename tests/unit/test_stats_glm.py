@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from counterwarp.errors import CounterwarpError
 from counterwarp.stats.formula import design
-from counterwarp.stats.glm import check_residuals, fit_regions
+from counterwarp.stats.glm import check_residuals, effect_interval, fit_regions
 from scipy import stats
 
 
@@ -20,6 +20,12 @@ def study(volumes: dict[str, np.ndarray], groups: list[str], **covariates):
     return pd.DataFrame(rows), scans
 
 
+def share_below(t, df, noncentrality):
+    """P((Z + noncentrality) / sqrt(V / df) < t) by its definition: over V, chi-squared, and a normal Z."""
+    v = stats.chi2.ppf((np.arange(100_000) + 0.5) / 100_000, df)
+    return stats.norm.cdf(t * np.sqrt(v / df) - noncentrality).mean()
+
+
 def test_without_covariates_it_is_the_two_sample_t_test_by_hand():
     # Means 2 and 5, pooled variance (2 + 2) / 4 = 1: difference 3, t = 3 / sqrt(1/3 + 1/3) = 3.674, d = 3.
     volumes, scans = study({"a": np.array([1.0, 2, 3, 4, 5, 6])}, ["control"] * 3 + ["patient"] * 3)
@@ -29,8 +35,9 @@ def test_without_covariates_it_is_the_two_sample_t_test_by_hand():
     assert row["t"] == pytest.approx(3 / np.sqrt(2 / 3))
     assert row["p"] == pytest.approx(0.0213117, abs=1e-6)
     assert row["effect"] == pytest.approx(3)
-    # t(0.975, 4) = 2.776445 times the standard error sqrt(2/3).
-    assert (row["low"], row["high"]) == pytest.approx((3 - 2.776445 * np.sqrt(2 / 3), 3 + 2.776445 * np.sqrt(2 / 3)))
+    # Where 3.674 is at 97.5 and 2.5 % of the noncentral t of 4 degrees of freedom, times sqrt(2/3).
+    assert share_below(row["t"], 4, row["low"] / np.sqrt(2 / 3)) == pytest.approx(0.975, abs=1e-4)
+    assert share_below(row["t"], 4, row["high"] / np.sqrt(2 / 3)) == pytest.approx(0.025, abs=1e-4)
     assert adjusted["volume_ml"].to_list() == [1, 2, 3, 4, 5, 6]
 
 
@@ -138,12 +145,11 @@ def test_with_covariates_it_is_the_normal_equations():
     b = inverse @ x.T @ volume
     s = np.sqrt(((volume - x @ b) ** 2).sum() / (24 - 7))
     t = b[1] / (s * np.sqrt(inverse[1, 1]))
-    half = stats.t.ppf(0.975, 17) * np.sqrt(inverse[1, 1])
     row = regions.iloc[0]
     assert row[["difference_ml", "t", "p"]].tolist() == pytest.approx([b[1], t, 2 * stats.t.sf(abs(t), 17)], rel=1e-6)
-    assert row[["effect", "low", "high"]].tolist() == pytest.approx(
-        [b[1] / s, b[1] / s - half, b[1] / s + half], rel=1e-6
-    )
+    assert row["effect"] == pytest.approx(b[1] / s, rel=1e-6)
+    ends = [share_below(t, 17, row[end] / np.sqrt(inverse[1, 1])) for end in ("low", "high")]
+    assert ends == pytest.approx([0.975, 0.025], abs=1e-4)
 
 
 def test_a_mixed_model_of_balanced_visits_is_the_paired_analysis():
@@ -155,7 +161,10 @@ def test_a_mixed_model_of_balanced_visits_is_the_paired_analysis():
     volumes, scans = study(
         {"a": volume}, np.where(patient, "patient", "control").tolist(), subject=[f"{i:02d}" for i in subject]
     )
-    regions, *_ = fit_regions(volumes, scans, "group", model="mixed")
+    regions, _, residuals = fit_regions(volumes, scans, "group", model="mixed")
+    # The leverage of least squares says nothing of this model's residuals.
+    assert residuals.loc[0, ["studentised", "outlier_p"]].isna().all() and residuals["outlier"][0] == ""
+    assert residuals.loc[0, ["normal_p", "equal_variance_p"]].notna().all()
     means = volume.reshape(20, 3).mean(1)
     by_hand = stats.ttest_ind(means[10:], means[:10])
     assert regions["difference_ml"][0] == pytest.approx(means[10:].mean() - means[:10].mean(), rel=1e-6)
@@ -165,6 +174,26 @@ def test_a_mixed_model_of_balanced_visits_is_the_paired_analysis():
     between = np.concatenate([means[:10] - means[:10].mean(), means[10:] - means[10:].mean()])
     spread = np.sqrt(within + (between**2).sum() / 18 - within / 3)
     assert regions["effect"][0] == pytest.approx(regions["difference_ml"][0] / spread, rel=1e-3)
+
+
+def test_the_interval_of_a_large_effect_holds_it_in_19_of_20_studies():
+    """500 studies of six subjects a group, three sd apart; with the sd taken for known it would be in 15 of 20."""
+    rng = np.random.default_rng(10)
+    groups = ["control"] * 6 + ["patient"] * 6
+    volumes, scans = study({f"r{i}": rng.normal(size=12) + 3 * (np.arange(12) > 5) for i in range(500)}, groups)
+    regions, *_ = fit_regions(volumes, scans, "group")
+    # Standard error 0.01 of either share.
+    assert ((regions["low"] < 3) & (regions["high"] > 3)).mean() == pytest.approx(0.95, abs=0.03)
+    known = stats.t.ppf(0.975, 10) * np.sqrt(2 / 6)
+    assert ((regions["effect"] - 3).abs() < known).mean() < 0.85
+
+
+def test_the_interval_of_an_effect_turns_round_with_its_sign():
+    low, high = effect_interval(2.5, 20, 0.5)
+    assert effect_interval(-2.5, 20, 0.5) == pytest.approx([-high, -low], abs=1e-6)
+    # Of no effect, with the sd as good as known, that of the normal distribution.
+    assert effect_interval(0.0, 1e6, 1.0) == pytest.approx([-1.959964, 1.959964], abs=1e-5)
+    assert np.isnan(effect_interval(1e9, 4, 1.0)).all()
 
 
 def test_a_mixed_model_of_single_scans_is_refused():

@@ -64,7 +64,8 @@ TABLES = {
         """What the model of each region leaves. converged: a mixed model that did not has numbers of little worth.
         normal_p: Shapiro and Wilk's test of a normal distribution;
         equal_variance_p: Breusch and Pagan's of a variance that does not depend on the model's columns. outlier: the
-        scan that fits worst, with its studentised residual and its p, corrected for the number of scans (Bonferroni).
+        scan that fits worst, with its studentised residual and its p, corrected for the number of scans (Bonferroni);
+        empty where roi.model is mixed.
         One in twenty is below 0.05 where all is well. Look at an outlier's picture in 3 Quality control.""",
     ),
     "methods": Told(
