@@ -119,6 +119,20 @@ def test_the_first_scan_is_the_youngest_then_the_lowest_number(dataset):
     assert scans.baseline.sum() == 8 and (scans.groupby("subject").split.nunique() == 1).all()
 
 
+def test_an_empty_cell_of_a_session_does_not_hide_what_is_said_of_the_subject(dataset):
+    dataset.everyone("sub-{}_ses-1_T1w.nii.gz").add("sub-01_ses-2_T1w.nii.gz")
+    dataset.sessions("01", "session_id\tage\tgroup\tscore\nses-1\tn/a\t\tn/a\nses-2\t72\tAD\t9\n")
+    scans, _ = dataset.index()
+    assert scans.loc["sub-01_ses-1", ["age", "group", "score"]].tolist() == [70, "control", ""]
+    assert scans.loc["sub-01_ses-2", ["age", "group", "score"]].tolist() == [72, "patient", "9"]
+
+
+def test_a_column_that_sessions_leave_empty_is_there_all_the_same(dataset):
+    dataset.everyone("sub-{}_ses-1_T1w.nii.gz").sessions("01", "session_id\tscore\nses-1\tn/a\n")
+    scans, _ = dataset.index()
+    assert set(scans["score"]) == {""}
+
+
 def test_an_image_of_another_group_is_left_out_and_said(dataset):
     dataset.everyone().people["05"]["group"] = "MCI"
     scans, left_out = dataset.index()

@@ -43,7 +43,8 @@ def read_bids(
 ) -> tuple[pd.DataFrame, list[str]]:
     """One row for each session that has an image and its facts.
 
-    What the subject's table of sessions says comes before what participants.tsv says. Subjects and sessions that are
+    What the subject's table of sessions says comes before what participants.tsv says; its empty cells say nothing.
+    Subjects and sessions that are
     listed without an image, and images that are not listed, are left out.
 
     Args:
@@ -71,8 +72,9 @@ def read_bids(
             leave_out(image.scan, f"{image.path}: ses-{image.session} is not in the subject's table of sessions")
         else:
             of_session = (listed or {}).get(image.session, {}) if image.session else {}
+            said = {name: cell for name, cell in of_session.items() if cell or name not in facts}
             place = {"subject": image.subject, "session": image.session, "path": str(image.path)}
-            rows.append(facts | of_session | place)
+            rows.append(facts | said | place)
     _leave_out_absent(people, visits, {image.scan for image in images}, leave_out)
     if not images:
         problems.append(f"{folder}: no image sub-*/[ses-*/]anat/*_T1w.nii[.gz]; set cohort.path to a BIDS dataset")
