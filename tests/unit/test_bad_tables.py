@@ -14,6 +14,9 @@ HEADER = "subject\tpath\tgroup\tage\tsex\n"
 ROWS = [f"{i:03d}\t{i:03d}.nii.gz\t{'control' if i % 2 else 'patient'}\t70.5\tF\n" for i in range(1, 9)]
 GOOD = HEADER + "".join(ROWS)
 
+# As shipped.
+STRIP = {"engine": "template", "head": "simulated", "bet_fraction": 0.5, "masks": ""}
+
 
 def configuration(**sections):
     """The shipped configuration with some values changed, section by section."""
@@ -221,8 +224,16 @@ def test_names_that_are_mostly_numbers_and_scans_that_no_model_sees_are_let_be(t
         ({"qc": {"exclude": "listed"}}, "qc.exclude: listed needs the table of the scans"),
         ({"qc": {"listed": "out.tsv"}}, "would not be read, because qc.exclude is none"),
         (
-            {"preprocess": {"strip": {"engine": "robex", "head": "simulated", "bet_fraction": 0.5, "masks": "mine"}}},
+            {"preprocess": {"strip": STRIP | {"engine": "robex", "masks": "mine"}}},
             "masks: 'mine' would not be read, because preprocess.strip.engine is robex; set it to mask, or leave",
+        ),
+        (
+            {"preprocess": {"strip": STRIP | {"engine": "bet", "head": "MNI152NLin2009cAsym"}}},
+            "head: 'MNI152NLin2009cAsym' would not be read, because preprocess.strip.engine is bet; set it to",
+        ),
+        (
+            {"preprocess": {"strip": STRIP | {"bet_fraction": 0.25}}},
+            "bet_fraction: 0.25 would not be read, because preprocess.strip.engine is template; set it to bet or robex",
         ),
         ({"qc": {"exclude": "bad"}}, "qc.exclude: 'bad' is not one of ['none', 'flagged', 'listed']"),
         ({"simulator": {"delta": -3.0}}, "simulator.delta: -3.0 is not valid"),
@@ -250,6 +261,14 @@ def test_a_bad_configuration_says_the_key_the_value_and_the_remedy(sections, mes
     with pytest.raises(ConfigError) as caught:
         check_config(configuration(**sections), ROOT / "schemas/config.schema.yaml")
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("engine", ["template", "robex", "bet", "robex+bet", "mask", "none"])
+def test_what_an_engine_does_not_read_is_no_fault_where_nobody_has_set_it(engine):
+    config = configuration()
+    assert config["preprocess"]["strip"] == STRIP
+    config["preprocess"]["strip"]["engine"] = engine
+    check_config(config, ROOT / "schemas/config.schema.yaml")
 
 
 def test_a_table_without_permission_is_named(tmp_path, as_nobody):

@@ -65,6 +65,8 @@ def test_a_list_names_scans_that_there_are(tmp_path):
     path.write_text("name\nsub-1\n")
     with pytest.raises(ConfigError, match="no column scan"):
         read_listed(path, ["sub-1"])
+    with pytest.raises(ConfigError, match=r"none.tsv: no such table; set qc\.listed to one with a column scan"):
+        read_listed(tmp_path / "none.tsv", ["sub-1"])
 
 
 def test_whatever_a_users_table_holds_comes_back_from_ours(tmp_path):

@@ -59,10 +59,16 @@ def test_what_several_checks_find_is_said_at_once():
 
 
 @pytest.mark.parametrize("head", ["MNI152NLin2009cAsym", {"image": "head.nii.gz", "mask": "brain.nii.gz"}])
-def test_the_recipe_of_defigan_is_a_valid_configuration(head):
+def test_another_head_is_a_valid_configuration(head):
+    config = shipped()
+    config["preprocess"]["strip"]["head"] = head
+    check_config(config, SCHEMA)
+
+
+def test_the_recipe_of_defigan_is_a_valid_configuration():
     config = shipped()
     config["preprocess"] |= {"conform": "fsl", "register": {"engine": "flirt", "dof": 7}}
-    config["preprocess"]["strip"] |= {"engine": "robex+bet", "bet_fraction": 0.25, "head": head}
+    config["preprocess"]["strip"] |= {"engine": "robex+bet", "bet_fraction": 0.25}
     check_config(config, SCHEMA)
     config["preprocess"]["register"]["dof"] = 9
     with pytest.raises(ConfigError, match=r"preprocess\.register\.dof: 9 is not one of \[7, 12\]"):

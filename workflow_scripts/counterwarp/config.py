@@ -11,6 +11,12 @@ from counterwarp.errors import ConfigError
 
 # Least extent of each template's brain along x, y and z, mm; with coarser voxels it is a little more.
 BRAIN_MM = {"mni152": (144, 180, 150), "sri24": (126, 165, 126)}
+# Options of preprocess.strip with their default, and the engines that read them.
+OF_ENGINES = {
+    "head": ("simulated", ("template",)),
+    "bet_fraction": (0.5, ("bet", "robex+bet")),
+    "masks": ("", ("mask",)),
+}
 
 
 def check_config(config: dict, schema_path: str | Path) -> None:
@@ -65,15 +71,21 @@ def contradictions(config: dict) -> list[str]:
             f"qc.listed: {quality['listed']!r} would not be read, because qc.exclude is {quality['exclude']}; set it "
             "to listed, or leave qc.listed empty"
         )
-    strip = config["preprocess"]["strip"]
-    if strip["masks"] and strip["engine"] != "mask":
-        problems.append(
-            f"preprocess.strip.masks: {strip['masks']!r} would not be read, because preprocess.strip.engine is "
-            f"{strip['engine']}; set it to mask, or leave preprocess.strip.masks empty"
-        )
+    problems += _unread(config["preprocess"]["strip"])
     if cohort["source"] not in ("gaussians", "toy", "films"):
         problems += _impossible_grid(config)
     return problems
+
+
+def _unread(strip: dict) -> list[str]:
+    """What is set for another engine than the one that takes off the skull."""
+    engine = strip["engine"]
+    return [
+        f"preprocess.strip.{option}: {strip[option]!r} would not be read, because preprocess.strip.engine is {engine}; "
+        f"set it to {' or '.join(engines)}, or leave preprocess.strip.{option} out"
+        for option, (default, engines) in OF_ENGINES.items()
+        if strip[option] != default and engine not in engines
+    ]
 
 
 def _impossible_grid(config: dict) -> list[str]:

@@ -58,7 +58,7 @@ def read_listed(path: str | Path, scans: Iterable[str]) -> dict[str, str]:
     Raises:
         ConfigError: no such table, no such column, or a scan that is not there.
     """
-    table = read_text_table(Path(path))
+    table = read_text_table(Path(path), "set qc.listed to one with a column scan")
     if "scan" not in table:
         raise ConfigError([f"{path}: no column scan; list one scan a line below the header 'scan'"])
     unknown = sorted(set(table["scan"]) - set(scans))

@@ -10,16 +10,20 @@ import pandas as pd
 from counterwarp.errors import ConfigError
 
 
-def read_text_table(path: Path) -> pd.DataFrame:
+def read_text_table(path: Path, remedy: str = "set cohort.path to what cohort.source reads") -> pd.DataFrame:
     """A TSV, or a CSV, of text without the spaces around it; "n/a" becomes "".
 
     A byte-order mark and the line ends of other systems are no matter.
+
+    Args:
+        path: of the table.
+        remedy: what to do where there is none.
 
     Raises:
         ConfigError: no such file, not UTF-8, a row longer or shorter than the header, or a column named twice.
     """
     if not os.path.isfile(path):
-        raise ConfigError([f"{path}: no such table; set cohort.path to what cohort.source reads"])
+        raise ConfigError([f"{path}: no such table; {remedy}"])
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             lines = [row for row in csv.reader(file, delimiter="," if path.suffix == ".csv" else "\t") if any(row)]
