@@ -134,9 +134,12 @@ def corner_error(found: np.ndarray, world: np.ndarray) -> float:
     return float(np.linalg.norm((found - world) @ corners, axis=0).max())
 
 
-def test_a_flirt_registration_is_written_as_itk_file_world_matrix_and_flirt_matrix(tmp_path, fsl, template):
-    world = motion(degrees=(0, 0, 0))
-    outputs = registered(tmp_path, template, world, "flirt", 7)
+@pytest.mark.parametrize(("dof", "stretch"), [(7, (1, 1, 1)), (12, (1.06, 1, 0.94))])
+def test_a_flirt_registration_is_written_as_itk_file_world_matrix_and_flirt_matrix(
+    tmp_path, fsl, template, dof, stretch
+):
+    world = motion(degrees=(0, 0, 0)) @ np.diag([*stretch, 1])
+    outputs = registered(tmp_path, template, world, "flirt", dof)
     told = read_sidecar(outputs["transform_sidecar"])
     found = np.array(told["WorldMatrix"])
     assert corner_error(found, world) < 1
@@ -150,7 +153,7 @@ def test_a_flirt_registration_is_written_as_itk_file_world_matrix_and_flirt_matr
     assert correlation(read_volume(outputs["image"]).data, template.data, inside) > 0.95
     assert told["Engine"] == "flirt" and told["SoftwareVersions"]["FSL"] == VERSION
     assert told["CommandLines"] == [
-        "flirt -in brain.nii -ref template.nii -out moved.nii -omat flirt.mat -dof 7 "
+        f"flirt -in brain.nii -ref template.nii -out moved.nii -omat flirt.mat -dof {dof} "
         "-searchrx -45 45 -searchry -45 45 -searchrz -45 45"
     ]
     assert read_sidecar(outputs["image_sidecar"])["Engines"]["register"]["CommandLines"] == told["CommandLines"]

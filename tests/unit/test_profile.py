@@ -29,3 +29,7 @@ def test_every_step_of_a_scan_is_in_a_group_with_a_time_of_its_own():
     for name, text in rules().items():
         if "<scanlog>" in text:
             assert re.search(r'group:\s+"(scan|pair)"', text) and "runtime=scaled(" in text, name
+
+
+def test_what_reads_the_network_or_its_files_runs_on_the_submitting_host():
+    assert all("localrule: True" in rules()[name] for name in ("fetch", "atlas"))
