@@ -1,7 +1,10 @@
 """The numbers of the quality check, by hand."""
 
+import json
+
 import numpy as np
 import pytest
+from counterwarp.imaging.io import write_image
 from counterwarp.imaging.qc import (
     SIMULATED_LITRES,
     correlation,
@@ -9,6 +12,7 @@ from counterwarp.imaging.qc import (
     flags,
     landmark_error,
     litres,
+    measure,
     same_order,
     touching_share,
 )
@@ -79,3 +83,50 @@ def test_the_share_of_a_mask_on_the_border():
     mask[2:8, 2:8, 8:] = True  # two more slices, of which the last is on the border
     assert touching_share(mask) == pytest.approx(36 / (216 + 72))
     assert touching_share(np.zeros((4, 4, 4), bool)) == 0
+
+
+WARNINGS = ["negative values down to -20 were set to 0", "header has neither qform nor sform; check left and right"]
+
+
+def measured(folder, slices, simulated=False):
+    """What is measured of a mask of so many slices of 0.05 l, well registered, with two warnings of its header."""
+    affine = np.diag([5.0, 5, 5, 1])
+    mask = np.zeros((24, 24, 60), np.float32)
+    mask[2:22, 2:22, 1 : 1 + slices] = 1
+    template = np.random.default_rng(0).random(mask.shape, np.float32)
+    paths = {name: str(folder / f"{name}.nii.gz") for name in ("mask", "template", "inside")}
+    for path, data in zip(paths.values(), (mask, template, np.ones_like(mask)), strict=True):
+        write_image(data, affine, path, "scanner")
+    for name, content in (("transform", {"WorldMatrix": np.eye(4).tolist()}), ("conform", {"Warnings": WARNINGS})):
+        (folder / f"{name}.json").write_text(json.dumps(content))
+    return measure(
+        paths["mask"],
+        str(folder / "transform.json"),
+        paths["template"],
+        paths["template"],
+        paths["inside"],
+        str(folder / "conform.json"),
+        paths["mask"] if simulated else None,
+    )
+
+
+def test_a_scan_is_measured_with_its_warnings_and_flagged_for_those_of_left_and_right(tmp_path):
+    numbers = measured(tmp_path, 30)
+    assert (numbers["mask_litres"], numbers["touching_share"], numbers["template_correlation"]) == (1.5, 0, 1)
+    assert numbers["mask_dice"] is None and numbers["landmark_error_mm"] is None
+    assert numbers["warnings"] == WARNINGS and numbers["flags"] == WARNINGS[1:]
+
+
+@pytest.mark.parametrize(
+    ("slices", "real", "simulated"),
+    [
+        (15, ["brain mask of 0.75 l, expected 0.8 to 2.2 l"], ["brain mask of 0.75 l, expected 0.9 to 2.7 l"]),
+        (17, [], ["brain mask of 0.85 l, expected 0.9 to 2.7 l"]),
+        (50, ["brain mask of 2.50 l, expected 0.8 to 2.2 l"], []),
+        (56, ["brain mask of 2.80 l, expected 0.8 to 2.2 l"], ["brain mask of 2.80 l, expected 0.9 to 2.7 l"]),
+    ],
+)
+def test_a_brain_too_small_or_too_large_is_flagged_by_the_limits_of_its_kind(tmp_path, slices, real, simulated):
+    assert measured(tmp_path, slices)["flags"] == [*real, WARNINGS[1]]
+    numbers = measured(tmp_path, slices, simulated=True)
+    assert numbers["flags"] == [*simulated, WARNINGS[1]] and numbers["mask_dice"] == 1
