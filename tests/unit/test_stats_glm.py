@@ -152,6 +152,42 @@ def test_with_covariates_it_is_the_normal_equations():
     assert ends == pytest.approx([0.975, 0.025], abs=1e-4)
 
 
+# mtcars of R (Henderson and Velleman 1981): miles per gallon, weight, seconds for a quarter mile, manual gears.
+MPG = """21 21 22.8 21.4 18.7 18.1 14.3 24.4 22.8 19.2 17.8 16.4 17.3 15.2 10.4 10.4 14.7 32.4 30.4 33.9 21.5 15.5 15.2
+13.3 19.2 27.3 26 30.4 15.8 19.7 15 21.4"""
+WT = """2.62 2.875 2.32 3.215 3.44 3.46 3.57 3.19 3.15 3.44 3.44 4.07 3.73 3.78 5.25 5.424 5.345 2.2 1.615 1.835 2.465
+3.52 3.435 3.84 3.845 1.935 2.14 1.513 3.17 2.77 3.57 2.78"""
+QSEC = """16.46 17.02 18.61 19.44 17.02 20.22 15.84 20 22.9 18.3 18.9 17.4 17.6 18 17.98 17.82 17.42 19.47 18.52 19.9
+20.01 16.87 17.3 15.41 17.05 18.9 16.7 16.9 14.5 15.5 14.6 18.6"""
+AM = "1 1 1 0 0 0 0 0 0 0 0 0 0 0 0 0 0 1 1 1 0 0 0 0 0 1 1 1 1 1 1 1"
+
+
+@pytest.mark.parametrize(
+    ("formula", "difference", "t", "p", "sd"),
+    [("group + wt", -0.02362, -0.015, 0.988, 3.098), ("group + wt + qsec", 2.9358, 2.081, 0.046716, 2.459)],
+)
+def test_an_analysis_of_covariance_is_what_r_prints(formula, difference, t, p, sd):
+    """summary(lm(mpg ~ wt + am, mtcars)), and with qsec: estimate, t and p of am, and the residual standard error."""
+    mpg, wt, qsec, am = (np.array(text.split(), float) for text in (MPG, WT, QSEC, AM))
+    volumes, scans = study({"a": mpg}, np.where(am, "patient", "control").tolist(), wt=wt, qsec=qsec)
+    row = fit_regions(volumes, scans, formula)[0].iloc[0]
+    assert row["difference_ml"] == pytest.approx(difference, abs=5e-5)
+    assert row["t"] == pytest.approx(t, abs=5e-4) and row["p"] == pytest.approx(p, abs=5e-4)
+    assert row["difference_ml"] / row["effect"] == pytest.approx(sd, abs=5e-4)
+
+
+def test_students_sleep_is_what_r_prints_unpaired_and_paired():
+    """Student's own data: t.test(extra ~ group, sleep) with var.equal is 1.8608, paired 4.0621."""
+    first = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
+    second = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]
+    groups = ["control"] * 10 + ["patient"] * 10
+    volumes, scans = study({"a": np.array(first + second)}, groups, subject=[str(i % 10) for i in range(20)])
+    row = fit_regions(volumes, scans, "group")[0].iloc[0]
+    assert row["t"] == pytest.approx(1.8608, abs=5e-5) and row["p"] == pytest.approx(0.07919, abs=5e-6)
+    mixed = fit_regions(volumes, scans, "group", model="mixed")[0].iloc[0]
+    assert mixed["t"] == pytest.approx(4.0621, abs=1e-3)
+
+
 def test_a_mixed_model_of_balanced_visits_is_the_paired_analysis():
     """With as many visits of each subject, the difference of groups is that of the subjects' means, t the same."""
     rng = np.random.default_rng(6)
