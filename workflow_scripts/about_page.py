@@ -5,11 +5,12 @@ from pathlib import Path
 import pandas as pd
 from counterwarp.figures.methods_text import about_page
 from counterwarp.imaging.io import read_sidecar
+from counterwarp.tsv import read_tsv
 from counterwarp.workflow import cohort_step, read_failure
 
 
 def write(inputs, outputs):
-    scans = pd.read_csv(inputs.index[0], sep="\t", dtype={"subject": str})
+    scans = read_tsv(inputs.index[0])
     if inputs.people:
         # The views, by which films are chosen, are in this table alone.
         people = pd.read_csv(inputs.people, sep="\t", dtype=str)

@@ -2,13 +2,14 @@
 
 import pandas as pd
 from counterwarp.stats.intervals import score_splits
+from counterwarp.tsv import read_tsv
 from counterwarp.workflow import cohort_step
 
 
 def score(inputs, outputs):
     seeds = []
     for seed, path, index in zip(snakemake.params.seeds, inputs.logits, inputs.index, strict=True):
-        scans = pd.read_csv(index, sep="\t", dtype={"subject": str})
+        scans = read_tsv(index)
         logits = pd.read_csv(path, sep="\t").assign(seed=seed)
         firsts = scans.drop_duplicates(["subject", "group"])
         seeds.append(logits.merge(firsts.drop(columns="row"), on="scan"))

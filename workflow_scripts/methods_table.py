@@ -1,8 +1,8 @@
 """Compare every method and seed with the truth, and collect the logits of their simulations."""
 
 import numpy as np
-import pandas as pd
 from counterwarp.stats.evaluate import Explained, Truth, evaluate
+from counterwarp.tsv import read_tsv
 from counterwarp.workflow import cohort_step
 
 
@@ -18,7 +18,7 @@ def compare(inputs, outputs):
     truth = None
     if inputs.truth:
         truth = Truth(inputs.truth, inputs.group_truth, inputs.template_mask, inputs.labels, inputs.label_table)
-    index = pd.read_csv(inputs.index, sep="\t", dtype={"subject": str})
+    index = read_tsv(inputs.index)
     tables = evaluate(explained, index, np.load(inputs.mask), truth)
     tables.subjects.to_csv(outputs.subjects, sep="\t", index=False)
     tables.methods.to_csv(outputs.methods, sep="\t", index=False)

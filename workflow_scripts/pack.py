@@ -3,6 +3,7 @@
 import pandas as pd
 from counterwarp.cohorts.exclusions import not_used
 from counterwarp.imaging.pack import pack
+from counterwarp.tsv import read_tsv
 from counterwarp.workflow import cohort_step, not_used_record, read_failure
 
 
@@ -16,7 +17,7 @@ def write(inputs, outputs):
             images[scan] = path
     pd.DataFrame(left_out, columns=["scan", "rule", "reason", "rerun"]).to_csv(outputs.left_out, sep="\t", index=False)
     pack(
-        pd.read_csv(inputs.labels, sep="\t", dtype={"scan": str, "subject": str}),
+        read_tsv(inputs.labels),
         images,
         inputs.template_mask,
         snakemake.params.network_shape,

@@ -5,12 +5,13 @@ from counterwarp.cohorts.table import read
 from counterwarp.imaging.regions import of_several
 from counterwarp.stats.formula import HEAD_SIZE
 from counterwarp.stats.glm import fit_regions
+from counterwarp.tsv import read_tsv
 from counterwarp.workflow import cohort_step
 
 
 def compare(inputs, outputs):
     params, scans = snakemake.params, read(inputs.scans)
-    volumes = pd.read_csv(inputs.volumes, sep="\t", dtype={"scan": str, "subject": str})
+    volumes = read_tsv(inputs.volumes)
     known = pd.read_csv(inputs.label_table, sep="\t")
     if params.volumes == "native":
         volumes["volume_ml"] = volumes["native_mm3"] / 1000

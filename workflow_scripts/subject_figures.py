@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from counterwarp.figures.style import save
 from counterwarp.figures.subjects import Arrays, subject_figures
+from counterwarp.tsv import read_tsv
 from counterwarp.workflow import cohort_step
 
 
 def draw(inputs, outputs):
-    index = pd.read_csv(inputs.index, sep="\t", dtype={"subject": str})
+    index = read_tsv(inputs.index)
     first = index[(index["split"] == "test") & index["baseline"]]
     logits = pd.read_csv(inputs.logits, sep="\t").merge(first[["row", "group"]], on="row")
     arrays = Arrays(

@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 from counterwarp.figures.group import group_figure
 from counterwarp.figures.style import save
+from counterwarp.tsv import read_tsv
 from counterwarp.workflow import cohort_step
 
 
 def draw(inputs, outputs):
-    index = pd.read_csv(inputs.index, sep="\t", dtype={"subject": str})
+    index = read_tsv(inputs.index)
     patients = index[(index["split"] == "test") & index["baseline"] & (index["group"] == "patient")]
     ranked = pd.read_csv(inputs.logits, sep="\t").merge(patients[["row"]], on="row").sort_values(["logit", "row"])
     scan = ranked.iloc[len(ranked) // 2]

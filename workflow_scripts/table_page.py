@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import pandas as pd
 from counterwarp.figures.tables import table_page
+from counterwarp.tsv import read_tsv
 from counterwarp.workflow import cohort_step
 
 
 def write(inputs, outputs):
-    table = pd.read_csv(inputs.table, sep="\t", dtype={"scan": str, "seed": str})
+    table = read_tsv(inputs.table, "seed")
     Path(outputs.page).write_text(table_page(snakemake.wildcards.table, table))
 
 

@@ -12,7 +12,9 @@ import pandas as pd
 import pytest
 import yaml
 from conftest import Workflow
+from counterwarp.imaging.io import read_volume
 from counterwarp.resources import RESOURCES
+from counterwarp.tsv import read_tsv
 from sri24_like import write_sri24_like
 
 
@@ -148,6 +150,10 @@ def test_an_atlas_is_fetched_once_for_all_projects(workflow, tmp_path, monkeypat
     assert "rule fetch" not in workflow.run("--", brain, configfiles=files)
 
 
+# Of a scan's file.
+ODD = "scans/é (1) $HOME.nii.gz"
+
+
 def test_a_row_of_a_table_without_its_file_is_left_out_and_the_run_goes_on(workflow):
     rows = [f"{i:02d}\tscans/{i:02d}.nii.gz\t{('patient', 'control')[i % 2]}\t70\tF\t2{i}.5" for i in range(1, 13)]
     path = workflow.folder / "scans.tsv"
@@ -156,11 +162,16 @@ def test_a_row_of_a_table_without_its_file_is_left_out_and_the_run_goes_on(workf
     for i in range(1, 13):
         (workflow.folder / f"scans/{i:02d}.nii.gz").touch()
     (workflow.folder / "scans/03.nii.gz").unlink()
+    save(workflow.folder / ODD, head())
+    path.write_text(path.read_text().replace("scans/05.nii.gz", ODD))
     files = overlay(workflow, cohort={"source": "table", "path": str(path)})
     text = workflow.run("--dry-run", "preprocess", configfiles=files)
     assert "1 subjects, sessions or images are left out" in text and re.search(r"^conform +11$", text, re.MULTILINE)
     left_out = (workflow.results / "cohort/left_out.tsv").read_text().splitlines()
     assert left_out == ["scan\treason", f"sub-03\t{path}: row 3: no file {workflow.folder}/scans/03.nii.gz"]
+    conformed = "results/tiny/intermediate/sub-05/sub-05_desc-conform_T1w.nii.gz"
+    workflow.run("--notemp", "--", conformed, configfiles=files)
+    assert read_volume(workflow.folder / conformed).shape == head().shape
     path.write_text(path.read_text().replace("21.5", "").replace("22.5", "22,5"))
     files = overlay(workflow, cohort={"source": "table", "path": str(path)}, roi={"formula": "group + moca"})
     text = workflow.run(configfiles=files, check=False)
@@ -215,10 +226,13 @@ def test_bad_scans_fail_alone_and_doubtful_ones_are_not_used(workflow, finished)
     source = finished.results / "cohort/bids"
     folder = workflow.folder / "dataset"
     people = pd.read_csv(source / "participants.tsv", sep="\t", dtype=str)
+    originals = people.participant_id.to_list()
+    # A name, and no missing value.
+    people.loc[7, "participant_id"] = "sub-NA"
     people.to_csv(folder_of(folder) / "participants.tsv", sep="\t", index=False)
     for i, subject in enumerate(people.participant_id):
         image = folder / f"{subject}/anat/{subject}_T1w.nii.gz"
-        original = source / f"{subject}/ses-01/anat/{subject}_ses-01_T1w.nii.gz"
+        original = source / f"{originals[i]}/ses-01/anat/{originals[i]}_ses-01_T1w.nii.gz"
         if i != 2:
             image.parent.mkdir(parents=True)
         if i == 0:
@@ -255,6 +269,8 @@ def test_bad_scans_fail_alone_and_doubtful_ones_are_not_used(workflow, finished)
     good = [people.participant_id[i] for i in (3, 7)]
     packed, measured = (list(dict.fromkeys(pd.read_csv(workflow.folder / path, sep="\t").scan)) for path in used)
     assert packed == good and measured == good
+    subjects = [read_tsv(workflow.folder / path).subject.unique().tolist() for path in used]
+    assert subjects == [["004", "NA"], ["004", "NA"]]
     (workflow.folder / "out.tsv").write_text(f"scan\n{good[1]}\n")
     quality = {"exclude": "listed", "listed": str(workflow.folder / "out.tsv")}
     workflow.run("--", *used, configfiles=overlay(workflow, cohort={"source": "bids", "path": str(folder)}, qc=quality))

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from counterwarp.arrays import Rows, blocks, release
 from counterwarp.errors import CounterwarpError
+from counterwarp.tsv import read_tsv
 
 GROUPS = ("control", "patient")
 # Of a GPU's free memory, the share that one selection of images may take for good.
@@ -119,7 +120,7 @@ def read_pack(images: str | Path, index: str | Path, frames: str | Path | None =
         CounterwarpError: the images are broken off, the two files disagree, a group is unknown, or a subject is in two
             splits.
     """
-    table = pd.read_csv(index, sep="\t", dtype={"scan": str, "subject": str, "group": str, "split": str})
+    table = read_tsv(index)
     try:
         array = np.load(images, mmap_mode="r")
     except ValueError as error:
