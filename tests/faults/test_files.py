@@ -2,9 +2,12 @@
 
 import os
 import shutil
+import signal
 import subprocess
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +15,14 @@ import numpy as np
 import pytest
 import yaml
 from counterwarp.stats.cost import collect_costs
+from counterwarp.cohorts.phantom import mni152
+from counterwarp.imaging.bias import correct_bias
+from counterwarp.imaging.fsl import bet
+from counterwarp.imaging.io import read_volume, write_image
+from counterwarp.imaging.register import AFFINE_STAGES, estimate
+from counterwarp.imaging.segment import segment
 from counterwarp.workflow import cohort_step, scan_step
+from fsl_like import write_programs
 from running import ROOT, Workflow
 from snakemake.iocontainers import InputFiles, OutputFiles
 
@@ -40,10 +50,10 @@ class Study(Workflow):
         return self.run(*arguments, "--", WEIGHTS, configfiles=[overlay], check=check)
 
 
-def mount(folder: Path, *options: str) -> None:
-    done = subprocess.run(["mount", "-t", "tmpfs", *options, "tmpfs", folder], capture_output=True, text=True)
+def mount(*arguments: str | Path) -> None:
+    done = subprocess.run(["mount", *arguments], capture_output=True, text=True)
     if done.returncode:
-        pytest.skip(f"cannot mount a small disk: {done.stderr.strip()}")
+        pytest.skip(f"cannot mount a disk: {done.stderr.strip()}")
 
 
 @pytest.fixture
@@ -51,32 +61,90 @@ def disk(tmp_path):
     """A disk of one megabyte."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    mount(folder, "-o", "size=1m")
+    mount("-t", "tmpfs", "-o", "size=1m", "tmpfs", folder)
     yield folder
     subprocess.run(["umount", folder], check=True)
 
 
+def job(folder: Path, log: Path, **inputs: Path) -> SimpleNamespace:
+    """What a script gets from Snakemake, of a rule with two outputs."""
+    outputs = OutputFiles([str(folder / name) for name in ("image.nii.gz", "index.tsv")])
+    files = InputFiles(map(str, inputs.values())), outputs
+    for found, names in zip(files, (inputs, ("image", "index")), strict=True):
+        for place, name in enumerate(names):
+            found._set_name(name, place)
+    scan = SimpleNamespace(scan="sub-01")
+    return SimpleNamespace(rule="pack", threads=1, wildcards=scan, input=files[0], output=files[1], log=[str(log)])
+
+
 @pytest.mark.parametrize("step", [scan_step, cohort_step])
 def test_a_full_disk_stops_the_step_and_leaves_nothing_half_written(disk, tmp_path, step):
-    outputs = OutputFiles([str(disk / "out/images.npy"), str(disk / "out/index.tsv")])
-    outputs._set_name("images", 0)
-    outputs._set_name("index", 1)
-    job = SimpleNamespace(
-        rule="pack",
-        threads=1,
-        wildcards=SimpleNamespace(scan="sub-01"),
-        input=InputFiles([]),
-        output=outputs,
-        log=[str(tmp_path / "pack.log")],
-    )
-
     def write(_, places):
         Path(places.index).write_text("row\tscan\n")
-        np.save(places.images, np.zeros(2**20))
+        with open(places.image, "wb") as file:
+            np.save(file, np.zeros(2**20))
 
     with pytest.raises(OSError, match=r"No space left|requested and"):
-        step(job, write)
+        step(job(disk / "out", tmp_path / "pack.log"), write)
     assert list((disk / "out").iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def brain(tmp_path_factory) -> dict[str, Path]:
+    """A brain of half a megabyte, and its mask."""
+    folder, image = tmp_path_factory.mktemp("brain"), mni152("t1", 4.0)
+    data = image.get_fdata(dtype=np.float32)
+    write_image(data, image.affine, folder / "brain.nii.gz", "MNI152")
+    write_image(data > 0.1, image.affine, folder / "mask.nii.gz", "MNI152")
+    return {"brain": folder / "brain.nii.gz", "mask": folder / "mask.nii.gz"}
+
+
+@pytest.fixture
+def fsl(tmp_path, monkeypatch):
+    programs = write_programs(tmp_path / "fsl")
+    monkeypatch.setenv("FSLDIR", str(programs))
+    monkeypatch.setenv("PATH", str(programs / "bin"), prepend=":")
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        # N4 finds no room, writes what it can, and says that all is well.
+        lambda inputs, outputs: correct_bias(inputs.brain, outputs.image, True),
+        lambda inputs, outputs: segment(inputs.brain, inputs.mask, {}, outputs.index, "MNI152"),
+        lambda inputs, _: bet(read_volume(inputs.brain), 0.5),
+    ],
+    ids=["N4", "Atropos", "BET"],
+)
+def test_a_program_that_finds_the_disk_full_is_no_fault_of_the_scan(disk, tmp_path, fsl, brain, work):
+    with pytest.raises(OSError, match=rf"No space left on device; make room .*{disk}/out"):
+        scan_step(job(disk / "out", tmp_path / "pack.log", **brain), work)
+    assert list((disk / "out").iterdir()) == []
+
+
+def register(inputs, outputs) -> None:
+    world, _ = estimate(read_volume(inputs.brain), read_volume(inputs.brain), AFFINE_STAGES, 1)
+    np.savetxt(outputs.image, world)
+    Path(outputs.index).touch()
+
+
+def test_a_killed_registration_leaves_nothing_that_the_next_try_does_not_take_away(tmp_path, brain, monkeypatch):
+    temporary, out = tmp_path / "temporary", tmp_path / "out"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    task = job(out, tmp_path / "register.log", **brain)
+    process = get_context("spawn").Process(target=scan_step, args=(task, register))
+    process.start()
+    # ANTs begins as soon as it has both.
+    while process.is_alive() and not list(out.glob(".unfinished-image.nii.gz/*/moving.nii")):
+        time.sleep(0.01)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL and list(out.glob(".unfinished-image.nii.gz/*/fixed.nii"))
+    scan_step(task, register)
+    assert sorted(path.name for path in out.iterdir()) == ["image.nii.gz", "index.tsv"]
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.fixture(scope="module")
@@ -142,7 +210,7 @@ def third(tmp_path, cache, projects, monkeypatch) -> Study:
 
 
 def test_a_cache_that_cannot_be_written_to_stops_before_any_work(third, cache):
-    subprocess.run(["mount", "--bind", cache, cache], check=True)
+    mount("--bind", cache, cache)
     try:
         subprocess.run(["mount", "-o", "remount,ro,bind", cache], check=True)
         text = third.train("--cache", check=False)

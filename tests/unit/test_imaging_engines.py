@@ -276,3 +276,21 @@ def test_programs_that_are_there_are_enough(fsl, monkeypatch, tmp_path):
     monkeypatch.setenv("FSLDIR", str(tmp_path))
     with pytest.raises(ConfigError, match=r"there is no .*etc/fslversion \(FSLDIR\)"):
         check_engines(wanted)
+
+
+def test_a_folder_whose_path_the_programs_cannot_read_is_refused(fsl, monkeypatch, tmp_path):
+    flirt = DEFAULTS | {"register": {"engine": "flirt"}}
+    for name, wanted, is_fit in (
+        ("Étude (1) α", DEFAULTS, True),
+        ("my study", flirt, False),
+        ("a,b", DEFAULTS, False),
+    ):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        if is_fit:
+            check_engines(wanted)
+        else:
+            with pytest.raises(
+                ConfigError, match=rf"{name}: .* cannot read a path that holds .*; run in another folder"
+            ):
+                check_engines(wanted)

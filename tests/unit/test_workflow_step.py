@@ -1,6 +1,8 @@
 """A step of one scan: outputs are whole or absent, and its failure travels on."""
 
 import json
+import subprocess
+import tempfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -122,3 +124,17 @@ def test_two_projects_may_write_the_same_shared_files_at_once(tmp_path):
 
     cohort_step(job(tmp_path), copy_while_another_does, shared=True)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["image.json", "image.txt"]
+
+
+def test_temporary_files_lie_in_the_same_folder_also_those_of_programs(tmp_path):
+    before, places = tempfile.gettempdir(), []
+
+    def work(inputs, outputs):
+        places.append(tempfile.mkdtemp())
+        places.append(subprocess.run(["mktemp"], capture_output=True, text=True, check=True).stdout)
+        copy(inputs, outputs)
+
+    scan_step(job(tmp_path), work)
+    assert {Path(place).parent for place in places} == {tmp_path / "out/.unfinished-image.txt"}
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["image.json", "image.txt"]
+    assert tempfile.gettempdir() == before

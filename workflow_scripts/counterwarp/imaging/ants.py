@@ -23,6 +23,7 @@ from scipy.io import loadmat, savemat
 from counterwarp.errors import ScanError
 
 MODULE = "ants.lib"
+ROOM = 2**20  # bytes
 LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 
 
@@ -62,9 +63,32 @@ def run(program: str, *arguments: str | int | Path, seed: int = 1) -> None:
 
 @contextmanager
 def own_folder() -> Iterator[Path]:
-    """A folder for intermediate files, gone afterwards."""
-    with tempfile.TemporaryDirectory(prefix="counterwarp-ants-") as folder:
-        yield Path(folder)
+    """A folder for intermediate files, gone afterwards.
+
+    Raises:
+        OSError: what was done in it failed, and its disk is full.
+    """
+    with tempfile.TemporaryDirectory(prefix="counterwarp-") as folder:
+        try:
+            yield Path(folder)
+        except Exception:
+            check_room(folder)
+            raise
+
+
+def check_room(folder: str) -> None:
+    """See that a file can be written: programs that find no room seldom say so, and then the scan seems at fault.
+
+    Raises:
+        OSError: the disk, or the user's share of it, is full.
+    """
+    try:
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(ROOM))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}; make room there and run again", folder) from error
 
 
 @dataclass(frozen=True)

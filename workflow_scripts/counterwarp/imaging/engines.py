@@ -17,6 +17,8 @@ FSL_PROGRAMS = {
     "register.engine: flirt": ("flirt",),
 }
 OF_ROBEX = ("strip.engine: robex", "strip.engine: robex+bet")
+# Of the path to the results, beside which they work: ANTs takes these for its own, and scripts part at a space.
+NOT_FOR_ANTS, NOT_FOR_SCRIPTS = set("[],"), set(" ")
 
 
 def robex_folder() -> Path | None:
@@ -26,7 +28,7 @@ def robex_folder() -> Path | None:
 
 
 def check_engines(preprocess: dict) -> None:
-    """See that the programs of the chosen engines are installed.
+    """See that the programs of the chosen engines are installed, and can work in the current folder.
 
     Args:
         preprocess: that section of the configuration.
@@ -39,6 +41,13 @@ def check_engines(preprocess: dict) -> None:
         *(f"{step}.engine: {preprocess[step]['engine']}" for step in ("strip", "register")),
     ]
     problems = []
+    by_script = any(option in (*FSL_PROGRAMS, *OF_ROBEX) for option in chosen)
+    unfit = sorted(set(os.getcwd()) & (NOT_FOR_ANTS | (NOT_FOR_SCRIPTS if by_script else set())))
+    if unfit:
+        problems.append(
+            f"{os.getcwd()}: programs of preprocessing cannot read a path that holds {', '.join(map(repr, unfit))}; "
+            "run in another folder (--directory)"
+        )
     for option in chosen:
         missing = [program for program in FSL_PROGRAMS.get(option, ()) if not shutil.which(program)]
         version = os.path.join(os.environ.get("FSLDIR", ""), "etc/fslversion")

@@ -15,7 +15,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -122,7 +123,8 @@ def _files(names) -> list[str]:
 def _write_atomically(snakemake, work: Callable, shared: bool = False) -> None:
     """Outputs are written in a folder of the job's own beside their place, and moved there when all are complete.
 
-    A named output is a path or a list of paths; `work` sees the same shape.
+    Temporary files lie in that folder too, so that the next try also takes away those of a job that was killed. A named
+    output is a path or a list of paths; `work` sees the same shape.
     """
     scratch = _scratch(os.path.abspath(snakemake.output[0]), shared)
     final = {}
@@ -138,7 +140,8 @@ def _write_atomically(snakemake, work: Callable, shared: bool = False) -> None:
         for name, value in snakemake.output.items()
     }
     try:
-        work(SimpleNamespace(**dict(snakemake.input.items())), SimpleNamespace(**outputs))
+        with _temporary_files_in(scratch):
+            work(SimpleNamespace(**dict(snakemake.input.items())), SimpleNamespace(**outputs))
         missing = [path for place, path in final.items() if not os.path.exists(place)]
         if missing:
             raise RuntimeError(f"{snakemake.rule} did not write {', '.join(missing)}")
@@ -160,6 +163,19 @@ def _scratch(output: str, shared: bool) -> str:
     shutil.rmtree(scratch, ignore_errors=True)
     os.makedirs(scratch)
     return scratch
+
+
+@contextmanager
+def _temporary_files_in(folder: str) -> Iterator[None]:
+    """Have temporary files written in a folder, by this process and by the programs that it starts."""
+    before = tempfile.tempdir, os.environ.get("TMPDIR")
+    tempfile.tempdir = os.environ["TMPDIR"] = folder
+    try:
+        yield
+    finally:
+        tempfile.tempdir, of_programs = before
+        os.environ.pop("TMPDIR")
+        os.environ |= {"TMPDIR": of_programs} if of_programs else {}
 
 
 def peak_memory_mb() -> float:
