@@ -231,3 +231,48 @@ def test_a_broken_entry_of_the_cache_is_named_and_once_deleted_is_made_again(thi
     entry.unlink()
     third.train("--cache", **other)
     assert (third.folder / WEIGHTS).is_file()
+
+
+@pytest.fixture
+def scans(tmp_path, brain, monkeypatch) -> Workflow:
+    """A project of eight scans, with a cache of its own."""
+    (tmp_path / "cache").mkdir()
+    monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path / "cache"))
+    data = tmp_path / "data"
+    for number in range(8):
+        image = data / f"sub-{number}/anat/sub-{number}_T1w.nii.gz"
+        image.parent.mkdir(parents=True)
+        image.symlink_to(brain["brain"])
+    people = [f"sub-{number}\t{('control', 'patient')[number % 2]}\t70\tF" for number in range(8)]
+    (data / "participants.tsv").write_text("\n".join(["participant_id\tgroup\tage\tsex", *people]) + "\n")
+    (tmp_path / "overlay.yaml").write_text(yaml.safe_dump({"cohort": {"source": "bids", "path": str(data)}}))
+    return Workflow(tmp_path / "study")
+
+
+def test_a_broken_entry_of_a_scan_stops_its_next_step_and_makes_no_failure_of_the_scan(scans, tmp_path):
+    def correct(*arguments: str, check: bool = True) -> str:
+        arguments += ("--notemp", *COMPARE, "--", corrected)
+        return scans.run(*arguments, configfiles=[tmp_path / "overlay.yaml"], check=check)
+
+    conformed, corrected = (
+        f"results/tiny/intermediate/sub-0/sub-0_desc-{step}_T1w.nii.gz" for step in ("conform", "n4")
+    )
+    correct("--cache")
+    whole, entry = (scans.folder / corrected).read_bytes(), (scans.folder / conformed).resolve()
+    made_of_it = (scans.folder / corrected).resolve()
+    for path in (scans.folder / corrected, made_of_it):
+        path.unlink()
+    entry.write_bytes(entry.read_bytes()[:1000])
+    text = correct("--cache", check=False)
+    assert scans.returncode != 0 and f"delete {conformed} and {entry}, run again" in text
+    assert not (scans.folder / corrected).exists() and not made_of_it.exists()
+    for path in (scans.folder / conformed, entry):
+        path.unlink()
+    correct("--cache")
+    assert (scans.folder / corrected).read_bytes() == whole
+
+    # With the cache a step that is made to run takes its result from there; without, what is there stays.
+    correct("--forcerun", "bias_correct", "--cache")
+    assert (scans.folder / corrected).is_symlink()
+    correct("--forcerun", "bias_correct")
+    assert not (scans.folder / corrected).is_symlink() and made_of_it.read_bytes() == whole

@@ -8,7 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 from counterwarp import __version__
-from counterwarp.errors import ScanError
+from counterwarp.errors import BrokenFileError, ScanError
+from counterwarp.imaging.films import read_prepared, write_film
 from counterwarp.imaging.io import (
     open_image,
     read_sidecar,
@@ -17,6 +18,7 @@ from counterwarp.imaging.io import (
     write_image,
     write_sidecar,
 )
+from counterwarp.imaging.warp import read_field
 from PIL import Image
 
 
@@ -54,6 +56,29 @@ def test_a_truncated_image_without_compression(tmp_path):
     path = save(tmp_path / "scan.nii", random(20, 20, 20))
     path.write_bytes(path.read_bytes()[:-100])
     assert "truncated" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    ("write", "read"),
+    [
+        (lambda path: save(path, random(9, 9, 9)), read_volume),
+        (lambda path: save(path, random(9, 9, 9, 1, 3)), read_field),
+        (lambda path: write_film(random(9, 9), path), lambda path: read_prepared(path, 9)),
+        (lambda path: path.write_text(json.dumps({"Warnings": ["a"]})), read_sidecar),
+    ],
+    ids=["volume", "field", "film", "side-car"],
+)
+@pytest.mark.parametrize("share", [0.0, 0.9])
+def test_what_a_step_wrote_and_is_broken_is_no_fault_of_the_scan(tmp_path, write, read, share):
+    entry, path = tmp_path / "entry.nii.gz", tmp_path / "scan.nii.gz"
+    path.symlink_to(entry)
+    write(entry)
+    read(path)
+    entry.write_bytes(entry.read_bytes()[: int(share * entry.stat().st_size)])
+    with pytest.raises(BrokenFileError) as caught:
+        read(path)
+    text = str(caught.value)
+    assert text.startswith(f"{path}: ") and text.endswith(f"delete {path} and {entry}, run again")
 
 
 NO_IMAGES = {"empty": b"", "text": b"not an image at all", "compressed text": gzip.compress(b"no image either" * 40)}

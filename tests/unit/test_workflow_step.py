@@ -7,7 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from counterwarp.errors import CounterwarpError, ScanError
+from counterwarp.errors import BrokenFileError, CounterwarpError, ScanError
 from counterwarp.workflow import cohort_step, read_failure, scan_step
 
 
@@ -75,6 +75,15 @@ def test_a_fault_of_the_machine_is_raised_and_leaves_nothing(tmp_path):
     assert list((tmp_path / "out").iterdir()) == []
 
 
+def test_a_broken_file_of_another_step_is_no_failure_of_the_scan(tmp_path):
+    def meet_one(inputs, outputs):
+        raise BrokenFileError("mask.nii.gz: truncated; delete it, run again")
+
+    with pytest.raises(SystemExit, match=r"strip: mask\.nii\.gz: truncated; delete it"):
+        scan_step(job(tmp_path), meet_one)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
 def test_an_output_not_written_is_a_failure(tmp_path):
     scan_step(job(tmp_path), lambda inputs, outputs: Path(outputs.image).touch())
     assert "did not write" in read_failure(tmp_path / "out/image.txt")["reason"]
@@ -96,14 +105,14 @@ def test_a_cohort_step_stops_with_one_message(tmp_path):
 def test_a_scan_without_permission_fails_alone_and_says_so(as_nobody):
     import nibabel as nib
     import numpy as np
-    from counterwarp.imaging.io import read_volume
+    from counterwarp.imaging.io import open_image
 
     scan = as_nobody.folder / "sub-01_T1w.nii.gz"
     nib.save(nib.Nifti1Image(np.ones((3, 3, 3), np.float32), np.eye(4)), scan)
     scan.chmod(0)
     step = job(as_nobody.folder, image=scan)
     with as_nobody:
-        scan_step(step, lambda inputs, outputs: read_volume(inputs.image))
+        scan_step(step, lambda inputs, outputs: open_image(inputs.image))
     failure = read_failure(as_nobody.folder / "out/image.txt")
     assert failure["reason"] == f"{scan}: no permission to read it; ask its owner for it, or exclude the scan"
     assert sorted(path.name for path in (as_nobody.folder / "out").iterdir()) == ["image.json", "image.txt"]

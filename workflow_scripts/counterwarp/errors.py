@@ -9,6 +9,14 @@ class ScanError(CounterwarpError):
     """One scan cannot be used; the others can."""
 
 
+class UnreadableError(ScanError):
+    """The file of a scan cannot be read, or not to its end."""
+
+
+class BrokenFileError(CounterwarpError):
+    """A file that another step wrote cannot be read: the fault of a disk or of a shared cache, and of no scan."""
+
+
 class ConfigError(CounterwarpError):
     """The configuration or a table is wrong; `problems` lists every fault found, one string each."""
 

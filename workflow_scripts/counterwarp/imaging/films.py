@@ -9,8 +9,8 @@ import numpy as np
 from nibabel.affines import voxel_sizes
 from PIL import Image, UnidentifiedImageError
 
-from counterwarp.errors import ConfigError, ScanError
-from counterwarp.imaging.io import open_slice, write_sidecar
+from counterwarp.errors import ConfigError, ScanError, UnreadableError
+from counterwarp.imaging.io import open_slice, write_sidecar, written_by_a_step
 
 # A 16-bit PNG holds -1 to 1.
 DEEPEST = 65535
@@ -75,7 +75,9 @@ def _read_png(path) -> np.ndarray:
     except (UnidentifiedImageError, OSError, SyntaxError) as error:
         if getattr(error, "errno", None):  # the disk's fault, not the file's: another try may help
             raise
-        raise ScanError(f"{path}: not a readable PNG ({error}); export it again, as PNG, DICOM or NIfTI") from error
+        raise UnreadableError(
+            f"{path}: not a readable PNG ({error}); export it again, as PNG, DICOM or NIfTI"
+        ) from error
     if image.mode not in GREY_MODES:
         raise ScanError(f"{path}: a picture of mode {image.mode}, not grey values of 8 or 16 bits; export it as grey")
     return np.asarray(image, np.float32)
@@ -186,8 +188,10 @@ def read_prepared(path: str | Path, edge: int) -> np.ndarray:
 
     Raises:
         ScanError: it is not square, or of another size.
+        BrokenFileError: it cannot be read.
     """
-    values = _read_png(path)
+    with written_by_a_step(path):
+        values = _read_png(path)
     if values.shape != (edge, edge):
         shape = " x ".join(map(str, values.shape))
         raise ScanError(f"{path}: {shape} pixels, not {edge} x {edge}: prepare the film again")

@@ -4,8 +4,10 @@ import json
 import math
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from gzip import BadGzipFile
 from importlib.metadata import version
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
 from counterwarp import __version__
-from counterwarp.errors import ScanError
+from counterwarp.errors import BrokenFileError, ScanError, UnreadableError
 
 # Product of the edges, in the header's unit, which may be metres.
 SMALLEST_VOXEL = 1e-12
@@ -89,22 +91,52 @@ def _open(path, shaped: Callable[[np.ndarray, str | Path], np.ndarray]) -> nib.N
 
 
 def read_volume(path: str | Path) -> Volume:
-    """Read an image; see `open_image` for what is refused."""
-    image = open_image(path)
+    """Read an image that a step wrote; see `open_image` for what is refused.
+
+    Raises:
+        BrokenFileError: it cannot be read.
+    """
+    with written_by_a_step(path):
+        return as_volume(open_image(path))
+
+
+def as_volume(image: nib.Nifti1Image) -> Volume:
+    """An image of `open_image`."""
     return Volume(np.asanyarray(image.dataobj), image.affine)
+
+
+@contextmanager
+def written_by_a_step(path: str | Path) -> Iterator[None]:
+    """Where reading fails, say so of the file and not of the scan: once it is made again the scan is as good as before.
+
+    Raises:
+        BrokenFileError: the file cannot be read.
+    """
+    try:
+        yield
+    except UnreadableError as error:
+        raise BrokenFileError(f"{error}; {_made_again(path)}") from error
+    except (ImageFileError, EOFError, zlib.error, ValueError, BadGzipFile) as error:
+        raise BrokenFileError(f"{path}: not readable ({_first_line(error)}); {_made_again(path)}") from error
+
+
+def _made_again(path: str | Path) -> str:
+    # A result from a shared cache is a link into it.
+    files = " and ".join(dict.fromkeys([str(path), os.path.realpath(path)]))
+    return f"where Counterwarp made it, delete {files}, run again"
 
 
 def _load(path) -> nib.Nifti1Image:
     if not os.path.isfile(path):
         raise ScanError(f"{path}: no such file; correct its path in the table of scans or exclude the scan")
     if not os.access(path, os.R_OK):
-        raise ScanError(f"{path}: no permission to read it; ask its owner for it, or exclude the scan")
+        raise UnreadableError(f"{path}: no permission to read it; ask its owner for it, or exclude the scan")
     try:
         return nib.load(path)
     except (ImageFileError, HeaderDataError, EOFError, zlib.error, ValueError) as error:
         is_picture = Path(path).suffix.lower() in PICTURE_SUFFIXES
         remedy = f"set cohort.source to films, {READS_2D}" if is_picture else "copy or convert it again"
-        raise ScanError(f"{path}: not a readable image ({_first_line(error)}); {remedy}") from error
+        raise UnreadableError(f"{path}: not a readable image ({_first_line(error)}); {remedy}") from error
 
 
 def stored_header(image) -> nib.Nifti1Header | None:
@@ -136,7 +168,7 @@ def _read(image, path) -> np.ndarray:
     except (OSError, EOFError, zlib.error, ValueError) as error:
         if getattr(error, "errno", None):  # the disk's fault, not the file's: another try may help
             raise
-        raise ScanError(f"{path}: truncated or damaged ({_first_line(error)}); copy it again") from error
+        raise UnreadableError(f"{path}: truncated or damaged ({_first_line(error)}); copy it again") from error
 
 
 def _first_line(error: Exception) -> str:
@@ -206,8 +238,13 @@ def _version(tool: str) -> str:
 
 
 def read_sidecar(path: str | Path) -> dict:
-    """The content of a JSON side-car."""
-    return json.loads(Path(path).read_text())
+    """The content of a JSON side-car.
+
+    Raises:
+        BrokenFileError: it cannot be read.
+    """
+    with written_by_a_step(path):
+        return json.loads(Path(path).read_text())
 
 
 def write_dataset_description(path: str | Path, name: str) -> None:

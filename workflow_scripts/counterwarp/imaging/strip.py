@@ -6,7 +6,7 @@ from scipy.ndimage import binary_fill_holes, label
 from counterwarp.errors import ScanError
 from counterwarp.imaging.ants import Stage, own_folder, run, run_registration
 from counterwarp.imaging.fsl import bet
-from counterwarp.imaging.io import Volume, read_volume, write_image, write_sidecar
+from counterwarp.imaging.io import Volume, as_volume, open_image, read_volume, write_image, write_sidecar
 from counterwarp.imaging.register import AFFINE_STAGES
 from counterwarp.imaging.resample import at_least, resample
 from counterwarp.imaging.robex import robex
@@ -60,7 +60,7 @@ def strip(
         "robex": lambda: robex(scan, seed),
         "bet": lambda: bet(scan, bet_fraction),
         "robex+bet": lambda: by_robex_and_bet(scan, seed, bet_fraction),
-        "mask": lambda: (given_mask(scan, read_volume(given), given), []),
+        "mask": lambda: (given_mask(scan, as_volume(open_image(given)), given), []),
         "none": lambda: (above_zero(read_volume(given), given), []),
     }
     brain, commands = find[engine]()

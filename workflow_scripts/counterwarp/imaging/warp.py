@@ -9,7 +9,7 @@ from scipy.ndimage import affine_transform, map_coordinates
 
 from counterwarp.errors import CounterwarpError
 from counterwarp.imaging.ants import Stage, own_folder, run_registration
-from counterwarp.imaging.io import read_volume, write_image, write_sidecar
+from counterwarp.imaging.io import read_volume, write_image, write_sidecar, written_by_a_step
 from counterwarp.imaging.resample import at_least, blur
 
 # Fields are smooth: finer voxels cost minutes and gigabytes and do not change them.
@@ -49,9 +49,14 @@ class Field:
 
 
 def read_field(path: str) -> Field:
-    """Read ITK's NIfTI (x, y, z, 1, 3), whose vectors are LPS."""
-    image = nib.load(path)
-    vectors = np.asarray(image.dataobj, np.float32)[:, :, :, 0, :]
+    """Read ITK's NIfTI (x, y, z, 1, 3), whose vectors are LPS.
+
+    Raises:
+        BrokenFileError: it cannot be read.
+    """
+    with written_by_a_step(path):
+        image = nib.load(path)
+        vectors = np.asarray(image.dataobj, np.float32)[:, :, :, 0, :]
     return Field(vectors * np.array([-1, -1, 1], np.float32), image.affine)
 
 

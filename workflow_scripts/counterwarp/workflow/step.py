@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
-from counterwarp.errors import CounterwarpError
+from counterwarp.errors import BrokenFileError, CounterwarpError
 
 LOG = logging.getLogger("counterwarp")
 MARK = b'{"counterwarp_failure"'
@@ -63,7 +63,7 @@ def scan_step(snakemake, work: Callable[[SimpleNamespace, SimpleNamespace], None
         work: called with the named inputs and (still temporary) outputs as attributes; it writes every output.
 
     A scan that failed before, or fails here, gets a failure record as each of its outputs and the step succeeds. Faults
-    of the machine (no memory, full disk) are raised, because another try may help.
+    of the machine (no memory, full disk, a broken file of another step) stop it, because another try may help.
     """
     _share_cores(snakemake.threads)
     with _Log(snakemake):
@@ -75,6 +75,8 @@ def scan_step(snakemake, work: Callable[[SimpleNamespace, SimpleNamespace], None
                 _write_atomically(snakemake, work)
             except (OSError, MemoryError):
                 raise
+            except BrokenFileError as error:
+                _stop(snakemake, error)
             except Exception as error:
                 failure = _failure_record(snakemake, error)
         if failure:
@@ -93,8 +95,12 @@ def cohort_step(snakemake, work: Callable[[SimpleNamespace, SimpleNamespace], No
         try:
             _write_atomically(snakemake, work, shared)
         except CounterwarpError as error:
-            LOG.error("%s", error)
-            sys.exit(f"{snakemake.rule}: {error}")
+            _stop(snakemake, error)
+
+
+def _stop(snakemake, error: CounterwarpError) -> None:
+    LOG.error("%s", error)
+    sys.exit(f"{snakemake.rule}: {error}")
 
 
 def _failure_record(snakemake, error: Exception) -> dict:
