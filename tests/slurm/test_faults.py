@@ -145,6 +145,11 @@ def test_a_job_requeued_in_mid_training_goes_on_from_its_resume_file(jobs_harmed
     clone.check(REQUEUED)
 
 
+def test_jobs_of_a_study_without_gpu_are_in_the_other_partition_and_ask_for_none(jobs_harmed):
+    for job in [job for jobs in jobs_harmed.values() for job in jobs]:
+        assert job["Partition"] == "cpu" and "gpu" not in job.get("TresPerJob", "")
+
+
 def test_a_drained_node_a_killed_master_and_an_interrupted_one_lose_nothing(slurm, clone):
     """The steps of docs/hpc.md, one after the other, on one training."""
     ask("scontrol", "update", f"NodeName={slurm.node}", "State=DRAIN", "Reason=test")
