@@ -30,6 +30,7 @@ rule voxelwise:
         tested="mean",
         permutations=config["group"]["permutations"],
         seed=config["seeds"][0],
+        threads=config["threads"],
     script:
         "../workflow_scripts/voxelwise.py"
 
@@ -57,6 +58,7 @@ use rule voxelwise as voxelwise_tbm with:
         tested="group",
         permutations=config["group"]["permutations"],
         seed=config["seeds"][0],
+        threads=config["threads"],
 
 
 rule voxelwise_table:

@@ -143,7 +143,7 @@ def test_a_changed_module_misses_what_runs_it_and_what_follows(first, second):
         ({"simulator": {"steps": 4}}, {"train_simulator", "group_figure"}, {"train_classifier", "train_generator"}),
         ({"preprocess": {"seed": 2}}, {"strip", "register", "pack", "train_classifier"}, {"bias_correct", "atlas"}),
         ({"seeds": [2]}, {"train_classifier", "explain_saliency"}, {"pack", "syn", "roi_glm"}),
-        ({"threads": 2}, {"train_classifier", "explain_saliency"}, {"pack", "syn", "roi_glm"}),
+        ({"threads": 2}, {"train_classifier", "explain_saliency", "voxelwise_tbm"}, {"pack", "syn", "roi_glm"}),
     ],
     ids=["setting", "seed of registrations", "seed of networks", "threads"],
 )
