@@ -71,7 +71,7 @@ def measure(step: str, form: str, grid: tuple[int, ...]) -> dict:
     healthy, sick = torch.rand(2, 1, 1, *grid)
     trained = critic if step == "critic_step" else generator
     optimiser = torch.optim.Adam(trained.parameters(), 1e-4, ADAM_BETAS)
-    if form == "straightforward, keeping freed memory" or form == "ours" and math.prod(grid) <= KEPT_UP_TO:
+    if form == "straightforward, keeping freed memory" or (form == "ours" and math.prod(grid) <= KEPT_UP_TO):
         keep_freed_memory()
     if form != "ours":
         for network in (generator, critic):

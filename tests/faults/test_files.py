@@ -14,13 +14,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import yaml
-from counterwarp.stats.cost import collect_costs
 from counterwarp.cohorts.phantom import mni152
 from counterwarp.imaging.bias import correct_bias
 from counterwarp.imaging.fsl import bet
 from counterwarp.imaging.io import read_volume, write_image
 from counterwarp.imaging.register import AFFINE_STAGES, estimate
 from counterwarp.imaging.segment import segment
+from counterwarp.stats.cost import collect_costs
 from counterwarp.workflow import cohort_step, scan_step
 from fsl_like import write_programs
 from running import ROOT, Workflow
