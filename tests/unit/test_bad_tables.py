@@ -189,10 +189,11 @@ def problems_of_covariate(scans, name, categories=(), modelled=True):
         ([f"2{i},5" for i in range(8)], [f"sub-00{i + 1}: moca '2{i},5' is not a number" for i in range(8)]),
         (["old", "nan", *"123456"], ["sub-001: moca 'old' is not a number", "sub-002: moca 'nan' is not a number"]),
         (["n/a", "", *"123456"], ["sub-001: no moca, which roi.formula reads; fill", "sub-002: no moca, which"]),
+        ([""] * 8, [f"sub-00{i + 1}: no moca, which roi.formula reads" for i in range(8)]),
         (["Graz", "Bern", "Bern", "Graz", "Bern", "1", "2", "3"], []),
         (["Graz", "Bern", "Bern", "Graz", "Bern", "Graz", "Bern", ""], ["sub-008: no moca"]),
     ],
-    ids=["numbers", "one comma", "all commas", "words", "empty", "names", "an empty name"],
+    ids=["numbers", "one comma", "all commas", "words", "empty", "all empty", "names", "an empty name"],
 )
 def test_a_covariate_with_holes_or_with_words_among_numbers_is_refused(tmp_path, cells, problems):
     scans = index(tmp_path, with_a_column("moca", cells), covariates=["moca"])

@@ -193,7 +193,9 @@ def check_averaged(scans: pd.DataFrame, split: str, covariates: Sequence[str]) -
         )
 
 
-def check_covariates(scans: pd.DataFrame, covariates: Sequence[str], categories: Collection[str], modelled) -> None:
+def check_covariates(
+    scans: pd.DataFrame, covariates: Sequence[str], categories: Collection[str], modelled: pd.Series
+) -> None:
     """Refuse a table in which covariates have holes, or a column of numbers cells that are none.
 
     One such cell would make the whole column text, and of each of its values a column of the model.
@@ -209,13 +211,13 @@ def check_covariates(scans: pd.DataFrame, covariates: Sequence[str], categories:
     """
     problems = []
     for name in covariates:
-        # What `finish` has checked, and what is text to `read` as well.
+        # `finish` has checked what these hold, and to `read` they are text whatever they hold.
         if name in TEXT:
             continue
         values = scans[name].astype(str)
         problems += [
-            f"{scan}: no {name}, which roi.formula reads; fill it in, list the scan in qc.listed, or name {name} no "
-            "longer"
+            f"{scan}: no {name}, which roi.formula reads; fill it in, list the scan in qc.listed, or take {name} out "
+            "of the formula"
             for scan in scans["scan"][(values == "") & modelled]
         ]
         if name not in categories:
