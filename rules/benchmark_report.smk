@@ -47,6 +47,7 @@ rule benchmark_report:
     input:
         BEFORE_COST,
         "<results>/report/cost.html",
+        "<results>/report/jobs.html",
         "<results>/report/speed.html",
         "<results>/report/about.html",
     localrule: True

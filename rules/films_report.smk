@@ -50,6 +50,7 @@ rule films_report:
     input:
         BEFORE_COST,
         "<results>/report/cost.html",
+        "<results>/report/jobs.html",
         "<results>/report/speed.html",
         "<results>/report/about.html",
     localrule: True

@@ -19,6 +19,7 @@ PAGES = {
     "region_changes": ("8 Methods against truth", "by region"),
     "speed": ("8 Methods against truth", "time per scan"),
     "cost": ("9 About", "cost of every rule"),
+    "jobs": ("9 About", "every job: where it ran, and its cost"),
 }
 
 
@@ -51,6 +52,7 @@ rule cost_table:
         done=lambda wildcards: BEFORE_COST,
     output:
         cost="<results>/tables/cost.tsv",
+        jobs="<results>/tables/jobs.tsv",
         speed="<results>/tables/speed.tsv",
     log:
         "<logs>/cost_table.log",

@@ -159,6 +159,7 @@ rule report:
         rules.preprocess.input,
         BEFORE_COST,
         "<results>/report/cost.html",
+        "<results>/report/jobs.html",
         "<results>/report/speed.html",
         "<results>/report/about.html",
     localrule: True

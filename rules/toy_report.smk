@@ -51,6 +51,7 @@ rule toy_report:
     input:
         BEFORE_COST,
         "<results>/report/cost.html",
+        "<results>/report/jobs.html",
         "<results>/report/speed.html",
         "<results>/report/about.html",
     localrule: True

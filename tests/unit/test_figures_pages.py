@@ -43,6 +43,12 @@ def test_every_table_has_a_page_that_needs_nothing_else(name):
     assert not re.search(r"(src|href)=\"(?!data:)", empty) and "http" not in empty
 
 
+def test_of_many_jobs_the_report_shows_the_dearest_as_text():
+    jobs = pd.DataFrame({"job": [f"{HOSTILE}_{number:04d}" for number in range(1001)], "cpu_s": range(1001, 0, -1)})
+    html = table_page("jobs", jobs)
+    assert html.count("<tr><td>") == 1000 and "_0999" in html and "_1000" not in html and "<img" not in html
+
+
 def test_no_failure_is_said():
     empty = pd.DataFrame(columns=["scan", "rule", "reason", "rerun"])
     assert "None: every step of every scan succeeded." in table_page("failures", empty)

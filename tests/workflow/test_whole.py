@@ -1,6 +1,7 @@
 """The whole workflow on a tiny cohort, run for real."""
 
 import json
+import platform
 import re
 import shutil
 
@@ -19,6 +20,15 @@ def test_every_table_is_there_and_nothing_failed(finished):
     assert len(table(finished, "regions")) >= 10
     assert set(table(finished, "classifier").split) >= {"test"}
     assert set(table(finished, "logits").scan) <= set(table(finished, "qc").scan)
+
+
+def test_every_job_says_where_it_ran(finished):
+    jobs = table(finished, "jobs").set_index("job")
+    assert jobs.index.is_unique and len(jobs) == table(finished, "cost").jobs.astype(int).sum()
+    assert (jobs["place"] == platform.node()).all() and (jobs["start"].str.len() == len("2026-01-01 09:00:00")).all()
+    assert jobs.loc["sub-001_ses-01_strip", "rule"] == "strip" and jobs.loc["sub-001_ses-01_strip", "device"] == ""
+    assert jobs.loc["train_classifier_seed-1", "device"] != ""
+    assert "sub-001_ses-01_strip" in (finished.results / "report/jobs.html").read_text()
 
 
 def test_a_generator_is_asked_of_patients_only_and_each_pair_of_scans_is_scored(finished):

@@ -10,11 +10,13 @@ from counterwarp.stats.methods import MEAN
 
 @dataclass(frozen=True)
 class Told:
-    """A page's title, its text (a blank line parts paragraphs), and what it says of a table without rows."""
+    """A page's title, its text (a blank line parts paragraphs), what it says of a table without rows, and how many rows
+    it shows at most."""
 
     title: str
     text: str
     empty: str = "None."
+    most: int | None = None
 
     def paragraphs(self) -> list[str]:
         """The text without its line ends."""
@@ -143,6 +145,14 @@ TABLES = {
         hosts that they ran on, each with its partition where it is of a cluster.""",
         "No log was found: every result of this run came from the cache.",
     ),
+    "jobs": Told(
+        "Jobs",
+        """Where and when each job ran, and what it cost, from its log; of a large study the 1,000 dearest, while
+        tables/jobs.tsv has all. job is the name of its log. device: that of networks. start: by the clock of the host.
+        """,
+        "No log was found: every result of this run came from the cache.",
+        most=1000,
+    ),
 }
 
 
@@ -198,7 +208,7 @@ def table_page(name: str, table: pd.DataFrame) -> str:
     """The page of one of TABLES; that of the methods begins with a summary."""
     told = TABLES[name]
     heading = "Every measure" if name == "methods" else ""
-    sections = [table_section(table, f"{name}.tsv", heading, told.empty)]
+    sections = [table_section(table.head(told.most or len(table)), f"{name}.tsv", heading, told.empty)]
     if name == "methods":
         sections.insert(0, table_section(methods_summary(table), "methods_summary.tsv", "All methods"))
     return page(told.title, told.paragraphs(), sections)
