@@ -25,6 +25,7 @@ from counterwarp.resources import (
 )
 from counterwarp.stats.formula import HEAD_SIZE, categories_of, columns_of
 from counterwarp.stats.longitudinal import pair_scans
+from counterwarp.stats.voxelwise import memory_mb
 from counterwarp.workflow.digest import digest
 
 TRUTH_KNOWN = config["cohort"]["source"] == "demo"

@@ -1,5 +1,9 @@
 # Classical tensor-based morphometry beside each simulator, on the same subjects.
 ANALYSES = [method for method in config["explain"]["methods"] if method in methods("simulator")] + ["tbm"]
+# All maps are held together.
+VOXELWISE_MB = 2000 + memory_mb(
+    len(every_scan("{scan}", **AVERAGED)), config["preprocess"]["resolution_mm"], config["threads"]
+)
 
 
 rule voxelwise:
@@ -22,6 +26,8 @@ rule voxelwise:
     conda:
         "../envs/group.yaml"
     threads: config["threads"]
+    resources:
+        mem_mb=scaled(VOXELWISE_MB),
     params:
         code=digest("voxelwise"),
         space=SPACE,

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from counterwarp.errors import CounterwarpError
-from counterwarp.stats.voxelwise import Inference, compare, infer
+from counterwarp.stats.voxelwise import Inference, compare, infer, memory_mb
 from scipy.stats import ttest_1samp
 
 
@@ -12,6 +12,14 @@ def cohort(each=10):
     rng = np.random.default_rng(0)
     group = ["control"] * each + ["patient"] * each
     return pd.DataFrame({"group": group, "age": rng.normal(70, 5, 2 * each), "sex": ["F", "M"] * each})
+
+
+def test_memory_grows_with_subjects_voxels_and_processes():
+    # 2 l of 2 mm are 250,000 voxels; 40 bytes of each for 100 subjects are 1,000 MB.
+    assert memory_mb(100, 2.0, 1) == 1000
+    assert memory_mb(100, 2.0, 2) == 2000
+    assert memory_mb(50, 2.0, 1) == 500
+    assert memory_mb(100, 1.0, 1) == 8000
 
 
 def test_the_group_effect_is_that_of_ordinary_least_squares_and_is_found():

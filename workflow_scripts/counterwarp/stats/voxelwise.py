@@ -12,6 +12,10 @@ from counterwarp.stats.ncc import ncc
 SIGNIFICANT = 0.05  # family-wise
 # A true change of less than this, as log-Jacobian, is none: what interpolation leaves around an affected structure.
 TRUE_CHANGE = 0.02
+# About the larger of the two templates' brains, MNI152's.
+BRAIN_MM3 = 2_000_000
+# Of the maps and nilearn's copies of them, for each subject and voxel, in each process.
+BYTES = 40
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,17 @@ def infer(
         )
         t[varies], p[varies] = test["t"][0], 10.0 ** -test["logp_max_t"][0]
     return Inference(effect, t, p)
+
+
+def memory_mb(subjects: int, voxel_mm: float, jobs: int) -> int:
+    """What `infer` holds at most of the maps of a template's brain, in MB; as measured, docs/hpc.md.
+
+    Args:
+        subjects: whose maps are tested.
+        voxel_mm: voxel edge of the template.
+        jobs: processes.
+    """
+    return round(subjects * BRAIN_MM3 / voxel_mm**3 * BYTES * jobs / 1e6)
 
 
 def compare(inference: Inference, reference: Inference | None, truth: np.ndarray | None) -> dict[str, float]:
