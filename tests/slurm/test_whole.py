@@ -102,7 +102,10 @@ def test_the_report_says_where_each_job_ran(whole, slurm):
     places = pd.read_csv(whole.results / "tables/cost.tsv", sep="\t").set_index("rule")["places"]
     assert places["train_classifier"] == f"{slurm.node} (gpu)" and places["conform"] == f"{slurm.node} (cpu)"
     assert places["group_figure"] == slurm.node
-    assert f"{slurm.node} (gpu)" in (whole.results / "report/cost.html").read_text()
+    jobs = pd.read_csv(whole.results / "tables/jobs.tsv", sep="\t").set_index("rule")["place"]
+    assert set(jobs["conform"]) == {f"{slurm.node} (cpu)"} and len(jobs["conform"]) == 8
+    for page in ("cost", "jobs"):
+        assert f"{slurm.node} (gpu)" in (whole.results / f"report/{page}.html").read_text()
 
 
 def test_the_logs_of_slurm_lie_in_one_place_and_a_second_run_does_nothing(whole, slurm):
