@@ -1,3 +1,4 @@
+import shlex
 import sys
 
 sys.path.insert(0, str(Path(workflow.basedir) / "workflow_scripts"))
@@ -157,6 +158,12 @@ def frames():
 def true_changes():
     """The true changes of intensity, where a benchmark knows them, for generators to be chosen by."""
     return "<pack>/truth.npy" if config["cohort"]["source"] == "toy" else []
+
+
+def command():
+    """Snakemake, called for this study."""
+    files = workflow.overwrite_configfiles
+    return shlex.join(["snakemake", "--cores", "1", *(["--configfile", *map(str, files)] if files else [])])
 
 
 def own_classifier_files():

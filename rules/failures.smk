@@ -15,6 +15,7 @@ LAST = {
 }
 
 
+# Never cached, since the command names the configuration files of this run.
 rule failures_table:
     input:
         last=LAST[OF_SUBJECTS],
@@ -22,11 +23,11 @@ rule failures_table:
         failures="<results>/tables/failures.tsv",
     log:
         "<logs>/failures_table.log",
-    cache: True
     localrule: True
     conda:
         "../envs/evaluate.yaml"
     params:
         code=digest("failures_table"),
+        command=command(),
     script:
         "../workflow_scripts/failures_table.py"

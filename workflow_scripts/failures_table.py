@@ -9,6 +9,7 @@ COLUMNS = ["scan", "rule", "reason", "rerun"]
 def collect(inputs, outputs):
     records = [record for path in inputs.last if (record := read_failure(path))]
     table = pd.DataFrame(records, columns=COLUMNS).drop_duplicates(["scan", "rule"]).sort_values(["scan", "rule"])
+    table["rerun"] = f"{snakemake.params.command} " + table["rerun"]
     table.to_csv(outputs.failures, sep="\t", index=False)
 
 

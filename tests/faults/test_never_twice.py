@@ -67,9 +67,9 @@ class Project(Workflow):
         self.ask("provenance.py", answers)
         return {re.sub(r"results/\w+/", "", job): key for job, key in json.loads(answers.read_text()).items()}
 
-    def planned(self) -> set[str]:
+    def planned(self, *arguments: str) -> set[str]:
         """The jobs, as rule and scan where it has one, that a dry run would start."""
-        text = self.run("--dry-run", configfiles=[self.write_study()])
+        text = self.run("--dry-run", *arguments, configfiles=[self.write_study()])
         parts = re.split(r"^ *(?:local)?rule (\w+):", text, flags=re.MULTILINE)[1:]
         jobs = [
             " ".join([rule, *re.findall(r"wildcards: .*\bscan=([\w-]+)", told)])
@@ -254,3 +254,16 @@ def test_a_dry_run_after_a_scan_is_replaced_names_its_steps_and_no_other_scan(fi
     judged = {"qc_table", "exclusions", "failures_table"}
     again = judged | NETWORKS | MAPS | TABLES | SUBJECTS | VOXELWISE | {"voxelwise_tbm", "pack", "pack_changes"}
     assert jobs - of_scans - OF_THE_REPORT == again
+
+
+
+def test_a_dry_run_of_the_first_steps_of_a_subject_names_all_its_steps_and_no_other_subject(finished):
+    """As docs/hpc.md has it."""
+    first = "results/second/intermediate/sub-03/ses-{0}/sub-03_ses-{0}_desc-conform_T1w.nii.gz"
+    again = ("--forcerun", *map(first.format, (1, 2)))
+    steps = ("conform", "bias_correct", "strip", "register", "normalise", "qc")
+    preprocessing = {f"{step} sub-03_ses-{session}" for step in steps for session in (1, 2)}
+    assert finished.planned(*again, "--", "preprocess") == preprocessing
+    jobs = finished.planned(*again)
+    assert preprocessing < jobs and {"syn sub-03_ses-1", "observed_change sub-03_ses-2", "train_classifier"} < jobs
+    assert {job.split()[1].split("_")[0] for job in jobs if " " in job} == {"sub-03"}

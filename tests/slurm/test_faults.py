@@ -38,7 +38,7 @@ def _save(resume, progress, save=ResumeFile.save):
 
 ResumeFile.save = _save
 """
-ASKED = ("--set-resources", "train_classifier:mem_mb=1000 * attempt", "train_classifier:runtime=10 * attempt")
+ASKED = ("--set-resources", "train_classifier:mem_mb=1000 * attempt")
 
 
 class Faulty(Clone):
@@ -126,7 +126,7 @@ def test_a_cancelled_job_is_tried_again(jobs_harmed, clone):
 def test_a_job_over_its_time_is_tried_again_with_more(jobs_harmed, clone):
     first, second = jobs_harmed[TIMED_OUT]
     assert (first["JobState"], second["JobState"]) == ("TIMEOUT", "COMPLETED")
-    assert second["TimeLimit"] == "00:20:00"
+    assert second["TimeLimit"] == "2-00:00:00"
     clone.check(TIMED_OUT)
 
 

@@ -84,6 +84,7 @@ def test_a_group_whose_scan_kills_its_process_begins_anew_with_more_and_ends(clo
     first, second = jobs_of(clones[0], slurm)
     assert (first["JobState"], second["JobState"]) == ("FAILED", "COMPLETED")
     assert (first["MinMemoryNode"], second["MinMemoryNode"]) == ("2000M", "4000M")
+    assert (first["TimeLimit"], second["TimeLimit"]) == ("00:04:00", "00:08:00")
     # With a group Snakemake takes away all that it has made.
     assert clones[0].was_made_again()
 

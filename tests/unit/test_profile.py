@@ -16,6 +16,7 @@ NEVER_CACHED = {
     "bids_tables": "texts of the demo's dataset, a few a subject, in a moment",
     "derivatives_description": "a text of one line with the version that wrote it",
     "export_maps": "six files a scan, put out of arrays that are cached",
+    "failures_table": "names the configuration files of this run",
     "table_page": "a page of a table, in a moment",
     "cost_table": "adds up the logs of this run",
     "about_page": "tells the versions that are installed, which are no part of the key",

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import re
+import shlex
 import shutil
 
 import nibabel as nib
@@ -15,6 +16,7 @@ from conftest import Workflow
 from counterwarp.imaging.io import read_volume
 from counterwarp.resources import RESOURCES
 from counterwarp.tsv import read_tsv
+from counterwarp.workflow import read_failure
 from sri24_like import write_sri24_like
 
 
@@ -247,7 +249,6 @@ def test_bad_scans_fail_alone_and_doubtful_ones_are_not_used(workflow, finished)
     targets = [*used, "results/tiny/tables/failures.tsv", "results/tiny/tables/exclusions.tsv"]
     text = workflow.run("--keep-going", *targets, configfiles=files)
     failures = pd.read_csv(workflow.results / "tables/failures.tsv", sep="\t", dtype=str)
-    assert failures.rerun.str.startswith("snakemake ").all()
     # What was registered upside down may fail too.
     failures = failures[failures.scan != people.participant_id[5]]
     wanted = {0: ("conform", "truncated"), 1: ("conform", "not finite"), 6: ("segment", "but CSF < GM < WM in a T1-w")}
@@ -277,6 +278,18 @@ def test_bad_scans_fail_alone_and_doubtful_ones_are_not_used(workflow, finished)
     packed, measured = (list(dict.fromkeys(pd.read_csv(workflow.folder / path, sep="\t").scan)) for path in used)
     assert packed == [people.participant_id[i] for i in (3, 4, 5, 6)]
     assert people.participant_id[4] in measured and good[1] not in measured
+    try_again_with_a_whole_scan(workflow, failures.iloc[0], source, folder)
+
+
+def try_again_with_a_whole_scan(workflow, failure, source, folder):
+    """What the table of failures says, from the top of a clone."""
+    (folder / f"{failure.scan}/anat/{failure.scan}_T1w.nii.gz").write_bytes(
+        (source / f"{failure.scan}/ses-01/anat/{failure.scan}_ses-01_T1w.nii.gz").read_bytes()
+    )
+    *command, made = shlex.split(failure.rerun)
+    assert not (workflow.folder / made).exists()
+    workflow.call(*command[1:], made)
+    assert read_failure(workflow.folder / made) is None
 
 
 def folder_of(path):

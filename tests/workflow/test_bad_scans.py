@@ -193,7 +193,7 @@ def test_a_scan_that_cannot_be_used_fails_alone_with_its_reason(run, subject):
         assert REFUSED[subject][1] in record["reason"]
         # The file, and no traceback, which would be a fault of ours.
         assert f"sub-{subject}_T1w.nii.gz: " in record["reason"] and "traceback" not in record["reason"]
-        assert record["rerun"].startswith("snakemake ")
+        assert record["rerun"].startswith("--forcerun conform -- ")
     log = (workflow.results / f"logs/sub-{subject}/sub-{subject}_conform.log").read_text()
     assert REFUSED[subject][1] in " ".join(log.split())
 

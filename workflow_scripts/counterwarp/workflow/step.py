@@ -35,7 +35,7 @@ def read_failure(path: str | Path) -> dict | None:
 
 
 def write_failure(failure: dict, path: str | Path) -> None:
-    """Write a failure record (scan, rule, reason, rerun) in place of a file."""
+    """Write a failure record (scan, rule, reason, rerun: Snakemake's arguments that try again) in place of a file."""
     Path(path).write_text(json.dumps({"counterwarp_failure": failure}))
 
 
@@ -111,7 +111,7 @@ def _failure_record(snakemake, error: Exception) -> dict:
         "scan": snakemake.wildcards.scan,
         "rule": snakemake.rule,
         "reason": " ".join(reason.split()),
-        "rerun": f"snakemake --cores 1 --forcerun {snakemake.rule} -- {snakemake.output[0]}",
+        "rerun": f"--forcerun {snakemake.rule} -- {snakemake.output[0]}",
     }
 
 
