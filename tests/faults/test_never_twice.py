@@ -256,7 +256,6 @@ def test_a_dry_run_after_a_scan_is_replaced_names_its_steps_and_no_other_scan(fi
     assert jobs - of_scans - OF_THE_REPORT == again
 
 
-
 def test_a_dry_run_of_the_first_steps_of_a_subject_names_all_its_steps_and_no_other_subject(finished):
     """As docs/hpc.md has it."""
     first = "results/second/intermediate/sub-03/ses-{0}/sub-03_ses-{0}_desc-conform_T1w.nii.gz"
