@@ -137,11 +137,11 @@ def test_a_killed_registration_leaves_nothing_that_the_next_try_does_not_take_aw
     process = get_context("spawn").Process(target=scan_step, args=(task, register))
     process.start()
     # ANTs begins as soon as it has both.
-    while process.is_alive() and not list(out.glob(".unfinished-image.nii.gz/*/moving.nii")):
+    while process.is_alive() and not list(out.glob(".unfinished-image_nii_gz/*/moving.nii")):
         time.sleep(0.01)
     process.kill()
     process.join()
-    assert process.exitcode == -signal.SIGKILL and list(out.glob(".unfinished-image.nii.gz/*/fixed.nii"))
+    assert process.exitcode == -signal.SIGKILL and list(out.glob(".unfinished-image_nii_gz/*/fixed.nii"))
     scan_step(task, register)
     assert sorted(path.name for path in out.iterdir()) == ["image.nii.gz", "index.tsv"]
     assert list(temporary.iterdir()) == []

@@ -29,7 +29,7 @@ def test_a_hostile_scan_id_stays_text():
 
 def test_an_id_and_a_reason_from_the_users_tables_stay_text():
     left_out = pd.DataFrame({"scan": [HOSTILE], "reason": ["its group '<script>alert(1)</script>' is not known"]})
-    html = table_page("exclusions", exclusions(left_out, {}, {}, {}, "none"))
+    html = table_page("exclusions", exclusions(left_out, {}, [], [], {}, "none"))
     assert "<img" not in html and "<script>" not in html
     assert "its group &#39;&lt;script&gt;alert(1)&lt;/script&gt;&#39;" in html
 

@@ -119,7 +119,7 @@ def test_a_scan_without_permission_fails_alone_and_says_so(as_nobody):
 
 
 def test_what_a_killed_try_left_is_gone_after_the_next(tmp_path):
-    left = tmp_path / "out/.unfinished-image.txt/0/image.txt"
+    left = tmp_path / "out/.unfinished-image_txt/0/image.txt"
     left.parent.mkdir(parents=True)
     left.write_text("half an im")
     scan_step(job(tmp_path), copy)
@@ -144,6 +144,6 @@ def test_temporary_files_lie_in_the_same_folder_also_those_of_programs(tmp_path)
         copy(inputs, outputs)
 
     scan_step(job(tmp_path), work)
-    assert {Path(place).parent for place in places} == {tmp_path / "out/.unfinished-image.txt"}
+    assert {Path(place).parent for place in places} == {tmp_path / "out/.unfinished-image_txt"}
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["image.json", "image.txt"]
     assert tempfile.gettempdir() == before

@@ -161,6 +161,8 @@ def _write_atomically(snakemake, work: Callable, shared: bool = False) -> None:
 def _scratch(output: str, shared: bool) -> str:
     """An empty folder beside an output. Where projects share that place, one that no other job has."""
     folder, name = os.path.split(output)
+    # Some programs look for an image's suffix anywhere in its path.
+    name = name.replace(".", "_")
     os.makedirs(folder, exist_ok=True)
     if shared:
         return tempfile.mkdtemp(prefix=f".unfinished-{name}-", dir=folder)
