@@ -44,8 +44,7 @@ def read_bids(
     """One row for each session that has an image and its facts.
 
     What the subject's table of sessions says comes before what participants.tsv says; its empty cells say nothing.
-    Subjects and sessions that are
-    listed without an image, and images that are not listed, are left out.
+    Subjects and sessions that are listed without an image, and images that are not listed, are left out.
 
     Args:
         folder: of the dataset.
