@@ -161,9 +161,10 @@ def true_changes():
 
 
 def command():
-    """Snakemake, called for this study."""
-    files = workflow.overwrite_configfiles
-    return shlex.join(["snakemake", "--cores", "1", *(["--configfile", *map(str, files)] if files else [])])
+    """Snakemake, called for this study; a file in this folder is named by its place there, for the folder may move."""
+    here, files = Path.cwd(), map(Path.absolute, map(Path, workflow.overwrite_configfiles))
+    names = [str(file.relative_to(here) if file.is_relative_to(here) else file) for file in files]
+    return shlex.join(["snakemake", "--cores", "1", *(["--configfile", *names] if names else [])])
 
 
 def own_classifier_files():

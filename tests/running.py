@@ -38,8 +38,8 @@ class Workflow:
         """What snakemake prints; with `check`, a failure of snakemake fails the test."""
         return self.call("--cores", "2", "--configfile", TINY, *configfiles, *arguments, check=check)
 
-    def call(self, *arguments, check=True) -> str:
-        """As `run`, with these arguments alone."""
+    def call(self, *arguments, check=True, cwd=None) -> str:
+        """As `run`, with these arguments alone, and from this folder."""
         command = [sys.executable, "-m", "snakemake", "--snakefile", self.code / "Snakefile"]
         command += ["--directory", self.folder, *arguments]
         done = subprocess.run(
@@ -47,6 +47,7 @@ class Workflow:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            cwd=cwd,
             env=os.environ
             | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "TMPDIR": str(self.temporary)},
         )

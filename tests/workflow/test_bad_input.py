@@ -288,7 +288,7 @@ def try_again_with_a_whole_scan(workflow, failure, source, folder):
     )
     *command, made = shlex.split(failure.rerun)
     assert not (workflow.folder / made).exists()
-    workflow.call(*command[1:], made)
+    workflow.call(*command[1:], made, cwd=workflow.folder)
     assert read_failure(workflow.folder / made) is None
 
 
