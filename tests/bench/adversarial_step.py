@@ -1,8 +1,8 @@
 """Time one critic step and one generator step, the straightforward form and ours, and compare their numbers.
 
 The straightforward form keeps the generator's graph through the critic's step and goes back through it, computes the
-critic's own gradients in the generator's step, and its tensors are contiguous. At the smaller size ours also has the C
-library keep freed memory; what that alone gives is shown too.
+critic's own gradients in the generator's step, and its tensors are contiguous. Ours also has the C library
+keep freed memory at the smaller size, and give it back at the paper's; what keeping it alone gives is shown too.
 
 Usage: python tests/bench/adversarial_step.py [--full] [results/bench/adversarial_step.tsv]
 
@@ -26,7 +26,7 @@ from torch import nn
 sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
 from counterwarp.networks.critic import Critic
-from counterwarp.networks.device import KEPT_UP_TO, keep_freed_memory
+from counterwarp.networks.device import manage_freed_memory
 from counterwarp.networks.generator import Generator, remove
 from counterwarp.networks.layers import Convolution3d
 from counterwarp.training.adversarial import ADAM_BETAS, critic_step, generator_step, total_variation
@@ -71,8 +71,8 @@ def measure(step: str, form: str, grid: tuple[int, ...]) -> dict:
     healthy, sick = torch.rand(2, 1, 1, *grid)
     trained = critic if step == "critic_step" else generator
     optimiser = torch.optim.Adam(trained.parameters(), 1e-4, ADAM_BETAS)
-    if form == "straightforward, keeping freed memory" or (form == "ours" and math.prod(grid) <= KEPT_UP_TO):
-        keep_freed_memory()
+    if form != "straightforward":
+        manage_freed_memory(math.prod(grid) if form == "ours" else 0)
     if form != "ours":
         for network in (generator, critic):
             network.to(memory_format=torch.contiguous_format)

@@ -10,6 +10,7 @@ classifier 16-32-64-16, two threads. Each form runs in a process of its own, so 
 """
 
 import json
+import math
 import resource
 import subprocess
 import sys
@@ -24,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 
 from counterwarp.networks.classifier import Classifier, frozen
 from counterwarp.networks.condconv import CondConv
-from counterwarp.networks.device import keep_freed_memory
+from counterwarp.networks.device import manage_freed_memory
 from counterwarp.networks.simulator import INJECT, REMOVE, Simulator
 from counterwarp.networks.warp import warp
 from counterwarp.training.cycle import diffusion, logit_shift_loss, objective
@@ -93,7 +94,7 @@ def measure(form: str) -> dict:
     simulator, classifier, images, task = networks()
     optimiser = torch.optim.Adam(simulator.parameters(), lr=1e-4)
     if form != "straightforward":
-        keep_freed_memory()
+        manage_freed_memory(math.prod(GRID))
     if form != "ours":
         CondConv.forward = looped
         classifier.to(memory_format=torch.contiguous_format)
