@@ -147,15 +147,23 @@ def test_opposite_anatomies_are_inverse_and_their_mean_is_the_standard_head():
     assert left < 0.1 * length
 
 
-def test_the_demo_s_groups_hold_opposite_pairs():
+def test_the_demo_s_patients_are_matched_to_controls_and_its_groups_hold_opposite_pairs():
     scans = draw_participants(DEMO, 1)
-    first = scans.drop_duplicates("subject")
-    for group, n in (("control", 5), ("patient", 4)):
-        numbers = first.anatomy[first.group == group]
-        assert len(set(numbers)) == n
-        assert abs(numbers.sum()) == (abs(numbers.iloc[-1]) if n % 2 else 0)
-    assert set(first.anatomy.abs()[first.group == "control"]).isdisjoint(first.anatomy.abs()[first.group == "patient"])
+    first = scans.drop_duplicates("subject").set_index("subject")
+    controls, patients = (first[first.group == group] for group in ("control", "patient"))
+    assert list(controls.anatomy) == [1, -1, 2, -2, 3]
+    matched = ["anatomy", "age", "sex"]
+    assert patients[matched].to_numpy().tolist() == controls[matched].head(4).to_numpy().tolist()
     assert (scans.groupby("subject").anatomy.nunique() == 1).all()
+    assert (controls.severity == 0).all() and (patients.severity > 0).all() and patients.severity.nunique() == 4
+
+
+def test_second_sessions_are_two_years_later_and_only_patients_progress():
+    scans = draw_participants(DEMO, 1).set_index(["subject", "session"])
+    change = scans.xs("02", level="session")[["age", "severity"]] - scans.xs("01", level="session")[["age", "severity"]]
+    change = change.dropna().round(3)
+    assert (change.age == 2.0).all()
+    assert change.severity.to_dict() == {"001": 0.0, "002": 0.0, "006": 0.5, "007": 0.5}
 
 
 DEMO = {"controls": 5, "patients": 4, "two_sessions": 2, "severity": 1.0, "severity_sd": 0.2, "progression": 0.5}

@@ -10,8 +10,8 @@ LEAST_SEVERITY = 0.3
 def draw_participants(demo: dict, seed: int) -> pd.DataFrame:
     """Draw the subjects and scans of the demo.
 
-    Anatomies come in opposite pairs within each group, so that the groups differ by the disease and, to first
-    order, not by the chance of a small sample.
+    Patients are matched to controls: each has the anatomy, age and sex of one. Anatomies come in opposite pairs
+    within each group. So the groups differ by the disease and not by the chance of a small sample.
 
     Args:
         demo: the section cohort.demo of the configuration.
@@ -22,25 +22,29 @@ def draw_participants(demo: dict, seed: int) -> pd.DataFrame:
         anatomy (its number; k and -k are opposite).
     """
     rng = np.random.default_rng(seed)
-    rows, pairs = [], 0
+    people = [
+        (round(float(rng.normal(MEAN_AGE, AGE_SD)), 1), "FM"[int(rng.integers(2))])
+        for _ in range(max(demo["controls"], demo["patients"]))
+    ]
+    rows, subjects = [], 0
     for group, n in (("control", demo["controls"]), ("patient", demo["patients"])):
-        for i in range(n):
-            pairs += i % 2 == 0
-            subject = f"{len({row['subject'] for row in rows}) + 1:03d}"
-            age = round(float(rng.normal(MEAN_AGE, AGE_SD)), 1)
-            sex = "FM"[int(rng.integers(2))]
-            severity = max(LEAST_SEVERITY, rng.normal(1.0, demo["severity_sd"])) * demo["severity"]
+        for i, (age, sex) in enumerate(people[:n]):
+            subjects += 1
+            severity = progression = 0.0
+            if group == "patient":
+                severity = max(LEAST_SEVERITY, rng.normal(1.0, demo["severity_sd"])) * demo["severity"]
+                progression = demo["progression"]
             for session in range(2 if i < demo["two_sessions"] else 1):
                 rows.append(
                     {
-                        "subject": subject,
+                        "subject": f"{subjects:03d}",
                         "session": f"{session + 1:02d}",
                         "group": group,
                         "age": round(age + session * YEARS_BETWEEN_SESSIONS, 1),
                         "sex": sex,
                         "field_strength": 3.0,
-                        "anatomy": pairs if i % 2 == 0 else -pairs,
-                        "severity": round(severity + session * demo["progression"], 3) if group == "patient" else 0.0,
+                        "anatomy": (1 + i // 2) * (1 if i % 2 == 0 else -1),
+                        "severity": round(severity + session * progression, 3),
                     }
                 )
     return pd.DataFrame(rows)
