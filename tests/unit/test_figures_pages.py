@@ -178,6 +178,7 @@ def test_the_methods_paragraphs_of_defigan_speak_of_no_simulator():
         "percentiles 5 and 95" in heads
         and "128 x 160 x 112 voxels of 1.3 mm" in heads
         and "convolutions without norm" in heads
+        and "whose gradient is penalised where it is not of length one" in heads
     )
     for absent in ("coupled", "zero mean"):
         assert absent not in text + heads
@@ -200,3 +201,9 @@ def test_a_page_stays_below_what_browsers_show_inside_the_report():
     assert LARGEST_PAGE * 4 / 3 < 2 * 2**20
     rows = pd.DataFrame({"scan": [f"sub-{i:05d}" for i in range(1500)], **{f"number_{i}": 0.123456 for i in range(8)}})
     assert len(page("x", [], [table_section(rows, "x.tsv")])) < LARGEST_PAGE
+
+
+def test_the_methods_paragraph_names_how_the_critic_is_bounded():
+    text, references = methods_text(configured("demo_all"), two_scans())
+    assert "by the logistic loss [" in text and any("Mescheder" in line for line in references)
+    assert not any("Gulrajani" in line for line in references)

@@ -200,6 +200,16 @@ def test_training_is_the_same_for_the_same_seed(tmp_path):
     )
 
 
+@pytest.mark.parametrize("method", VARIANTS)
+def test_in_evaluation_mode_the_generator_changes_images_as_much_as_in_training(tmp_path, method):
+    pack = small_pack()
+    generator, _ = train(tmp_path, pack, settings={"batch_size": 4}, method=method)
+    images = pack.tensor(pack.rows("train", "patient"))
+    with torch.no_grad():
+        evaluated, trained = (generator.train(mode)(images).std().item() for mode in (False, True))
+    assert evaluated == pytest.approx(trained, rel=0.1)
+
+
 def test_the_additive_generator_brightens_patients_until_the_critic_finds_little(tmp_path):
     settings = {"stages": [{"generator_updates": 150, "critic_updates": 2}], "learning_rate": 0.01, "report_every": 15}
     settings |= {"regulariser_weight": 0.01, "batch_size": 4, "output_scale": 5.0, "critic_channels": [[8], [8]]}

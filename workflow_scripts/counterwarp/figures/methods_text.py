@@ -42,6 +42,7 @@ REFERENCES = {
     "Fonov 2011": "Fonov et al., Unbiased average age-appropriate atlases for pediatric studies, NeuroImage 54, 2011",
     "Goodfellow 2015": "Goodfellow et al., Explaining and harnessing adversarial examples, ICLR 2015",
     "Gorgolewski 2016": "Gorgolewski et al., The brain imaging data structure, Sci. Data 3, 2016",
+    "Gulrajani 2017": "Gulrajani et al., Improved training of Wasserstein GANs, NeurIPS 2017",
     "He 2016": "He et al., Deep residual learning for image recognition, CVPR 2016",
     "Iglesias 2011": "Iglesias et al., Robust brain extraction across datasets and comparison with publicly available "
     "methods, IEEE Trans. Med. Imaging 30, 2011",
@@ -57,6 +58,7 @@ REFERENCES = {
     "Liu 2021": "Liu et al., Going beyond saliency maps: training deep models to interpret deep models, IPMI 2021",
     "Lowekamp 2013": "Lowekamp et al., The design of SimpleITK, Front. Neuroinform. 7, 2013",
     "Manjón 2010": "Manjón et al., Adaptive non-local means denoising of MR images, J. Magn. Reson. Imaging 31, 2010",
+    "Mescheder 2018": "Mescheder et al., Which training methods for GANs do actually converge?, ICML 2018",
     "Mölder 2021": "Mölder et al., Sustainable data analysis with Snakemake, F1000Research 10, 2021",
     "Newcombe 2006": "Newcombe, Confidence intervals for an effect size measure based on the Mann-Whitney "
     "statistic, Stat. Med. 25, 2006",
@@ -202,16 +204,27 @@ def _classifier(config: dict, scans: pd.DataFrame) -> str:
     )
 
 
+# What bounds the critic of each kind.
+PENALISED = {
+    "wgan_gp": "whose gradient is penalised where it is not of length one [Gulrajani 2017]",
+    "r1": "whose gradient is penalised on controls' images, by the logistic loss [Mescheder 2018]",
+}
+
+
 def _critic(config: dict, scans: pd.DataFrame) -> str:
     settings = config["adversarial"]
+    penalised = PENALISED[settings["critic"]]
     if settings["critic_network"] != "resnet18":
-        return "DeFI-GAN and VA-GAN were trained against a critic of convolutions without norm [Baumgartner 2018]"
+        return (
+            "DeFI-GAN and VA-GAN were trained against a critic of convolutions without norm [Baumgartner 2018], "
+            f"{penalised}"
+        )
     start = (
         "which started from the given ImageNet weights"
         if settings["critic_weights"]
         else "which started at random, since no ImageNet weights were given"
     )
-    return f"DeFI-GAN and VA-GAN were trained against a ResNet-18 [He 2016] {start}"
+    return f"DeFI-GAN and VA-GAN were trained against a ResNet-18 [He 2016] {start}, {penalised}"
 
 
 def _simulator(config: dict, scans: pd.DataFrame) -> str:

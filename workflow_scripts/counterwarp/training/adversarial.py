@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
+from torch.optim.swa_utils import update_bn
 from tqdm import tqdm
 
 from counterwarp.errors import CounterwarpError
@@ -22,6 +23,9 @@ from counterwarp.training.pack import Images, Pack
 LOG = logging.getLogger("counterwarp")
 BATCH = 8  # images at a time where nothing is learned
 ADAM_BETAS = 0.0, 0.9
+# Batches that set the statistics of batch norm before each validation. The running ones are of a few images each and of
+# weights from updates ago: in evaluation mode a displacement would be anything from nothing to hundreds of voxels.
+RECALIBRATION_BATCHES = 10
 # A penalty above this is that of a slope a hundred times too steep: the critic has left all bounds.
 LARGEST_PENALTY = 1e4
 # Without pairs, the generator is chosen among those after this share of the updates: before, the critic finds no
@@ -250,6 +254,7 @@ def train_generator(
         progress["update"] = update + 1
         progress["recent"].append(numbers)
         if progress["update"] % settings["report_every"] == 0 or progress["update"] == len(schedule):
+            update_bn((_draw(pack, sick, settings).to(device) for _ in range(RECALIBRATION_BATCHES)), generator)
             _report(progress, validate(generator, critic, *held_out, method), longitudinal_ncc(generator, pack, pairs))
             _keep_best(progress, generator, "ncc" if pairs else "distance", update >= first)
             file.save(progress)
