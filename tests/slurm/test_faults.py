@@ -96,9 +96,10 @@ def jobs_harmed(slurm, clone) -> dict[int, list[dict[str, str]]]:
     (clone.folder / f"hungry-{HUNGRY}").touch()
     process = clone.begin(CANCELLED, TIMED_OUT, HUNGRY, REQUEUED)
     # There are cores for two at a time, in whatever order.
+    # The end of a job may not lie in the past of a daemon whose second is the next one already.
     harm = {
         CANCELLED: lambda job: ask("scancel", job),
-        TIMED_OUT: lambda job: ask("scontrol", "update", f"JobId={job}", "EndTime=now"),
+        TIMED_OUT: lambda job: ask("scontrol", "update", f"JobId={job}", "EndTime=now+2seconds"),
         REQUEUED: lambda job: ask("scontrol", "requeue", job),
         HUNGRY: lambda job: "",
     }
