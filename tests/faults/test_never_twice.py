@@ -185,7 +185,7 @@ def correct_an_age(project: Project) -> None:
 
 
 def change_a_weight_of_the_simulator(project: Project) -> None:
-    project.study["simulator"] = {"smoothness_weight": 50.0}
+    project.study["simulator"] = {"smoothness_weight": 25.0}
 
 
 def change_a_colour(project: Project) -> None:
