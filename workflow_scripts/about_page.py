@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
-from counterwarp.figures.methods_text import about_page
+from counterwarp.figures.about import about_page
 from counterwarp.imaging.io import read_sidecar
 from counterwarp.tsv import read_tsv
 from counterwarp.workflow import cohort_step, read_failure

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 import yaml
 from counterwarp.cohorts.exclusions import exclusions
-from counterwarp.figures.methods_text import STAGES, STRIPPED, about_page, methods_text
+from counterwarp.figures.about import about_page
+from counterwarp.figures.methods_text import STAGES, STRIPPED, methods_text
 from counterwarp.figures.pages import page, table_section
 from counterwarp.figures.tables import TABLES, methods_summary, table_page
 from counterwarp.figures.viewer import LARGEST_PAGE
@@ -205,5 +206,5 @@ def test_a_page_stays_below_what_browsers_show_inside_the_report():
 
 def test_the_methods_paragraph_names_how_the_critic_is_bounded():
     text, references = methods_text(configured("demo_all"), two_scans())
-    assert "by the logistic loss [" in text and any("Mescheder" in line for line in references)
+    assert "with the logistic loss [" in text and any("Mescheder" in line for line in references)
     assert not any("Gulrajani" in line for line in references)
