@@ -109,8 +109,9 @@ def jobs_harmed(slurm, clone) -> dict[int, list[dict[str, str]]]:
         for seed in trains:
             job = clone.wait_until_it_trains(slurm, seed)
             assert waiting.pop(seed)(job["JobId"]) == ""
+            # Its training goes on only in the next job.
+            wait_for(lambda job=job: slurm.state(job["JobId"]) != "RUNNING", f"the job of seed {seed} to end", 120)
             if seed == HUNGRY:
-                wait_for(lambda job=job: slurm.state(job["JobId"]) != "RUNNING", "the hungry job to be killed")
                 (clone.folder / f"hungry-{HUNGRY}").write_text("once")
             clone.release(seed)
         assert process.poll() is None, clone.output()[-6000:]

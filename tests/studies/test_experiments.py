@@ -200,8 +200,8 @@ def test_defigan_on_adni_runs_whole_on_a_tiny_cohort_in_its_layout(tmp_path, sim
 
 
 def assert_fluid_has_taken_the_place_of_tissue(results, later):
-    """Earlier minus later is positive in the ventricles, which have grown by three quarters, and less in other
-    regions."""
+    """Earlier minus later is greater in the ventricles, which have grown by three quarters, than in other regions:
+    by more than 0.1 of intensities from -1 to 1, beyond what the percentiles of the two scans shift everywhere."""
     regions = pd.read_csv(results / "cohort/template/parcellation.tsv", sep="\t")
     ventricles = regions["index"][regions["name"].str.startswith("lateral_ventricle")]
     labels = nib.load(results / "cohort/template/parcellation.nii.gz")
@@ -210,4 +210,4 @@ def assert_fluid_has_taken_the_place_of_tissue(results, later):
         change = nib.load(path)
         region = resample_from_to(labels, change, order=0).get_fdata()
         values, inside = change.get_fdata(), np.isin(region, ventricles)
-        assert values[inside].mean() > 0.05 > values[(region > 0) & ~inside].mean()
+        assert values[inside].mean() - values[(region > 0) & ~inside].mean() > 0.1
