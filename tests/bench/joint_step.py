@@ -1,7 +1,9 @@
 """Time one joint training step at the paper's size, the straightforward form and ours, and compare their numbers.
 
-The straightforward form loops over the images with one convolution each, its tensors are contiguous, both directions of
-the cycle are computed separately. Ours also has the C library keep freed memory; what that alone gives is shown too.
+The straightforward form loops over the images with one convolution each by torch's own layers, its tensors are
+contiguous, both directions of the cycle are computed separately. Ours also has the C library keep freed memory; what
+that alone gives is shown too. The logits of the images as they are: ours has them from before the training, which never
+changes them; the straightforward form computes them in each step.
 
 Usage: python tests/bench/joint_step.py [results/bench/joint_step.tsv]
 
@@ -26,6 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "workflow_scripts"))
 from counterwarp.networks.classifier import Classifier, frozen
 from counterwarp.networks.condconv import CondConv
 from counterwarp.networks.device import manage_freed_memory
+from counterwarp.networks.layers import Convolution3d
 from counterwarp.networks.simulator import INJECT, REMOVE, Simulator
 from counterwarp.networks.warp import warp
 from counterwarp.training.cycle import diffusion, logit_shift_loss, objective
@@ -65,7 +68,7 @@ def looped(layer: CondConv, features: torch.Tensor, task: torch.Tensor) -> torch
     return torch.cat(outputs)
 
 
-def straightforward(simulator, classifier, images, task) -> torch.Tensor:
+def straightforward(simulator, classifier, images, task, before=None) -> torch.Tensor:
     """Each direction of the cycle for itself, every logit computed where it is needed."""
     total = 0
     for direction in (INJECT, REMOVE):
@@ -85,8 +88,8 @@ def straightforward(simulator, classifier, images, task) -> torch.Tensor:
     return total / 2
 
 
-def ours(simulator, classifier, images, task) -> torch.Tensor:
-    return objective(simulator, classifier, images, task, SETTINGS)["total"]
+def ours(simulator, classifier, images, task, before) -> torch.Tensor:
+    return objective(simulator, classifier, images, task, SETTINGS, before)["total"]
 
 
 def measure(form: str) -> dict:
@@ -95,16 +98,19 @@ def measure(form: str) -> dict:
     optimiser = torch.optim.Adam(simulator.parameters(), lr=1e-4)
     if form != "straightforward":
         manage_freed_memory(math.prod(GRID))
+    before = None
     if form != "ours":
-        CondConv.forward = looped
+        CondConv.forward, Convolution3d.forward = looped, torch.nn.Conv3d.forward
         classifier.to(memory_format=torch.contiguous_format)
     else:
         classifier = frozen(classifier)
+        with torch.no_grad():
+            before = classifier(images)
     compute = ours if form == "ours" else straightforward
     times = []
     for repeat in range(REPEATS + 1):
         cpu, wall = time.process_time(), time.perf_counter()
-        total = compute(simulator, classifier, images, task)
+        total = compute(simulator, classifier, images, task, before)
         optimiser.zero_grad()
         total.backward()
         if repeat == 0:

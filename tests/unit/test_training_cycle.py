@@ -10,6 +10,7 @@ from counterwarp.networks.simulator import INJECT, REMOVE, Simulator
 from counterwarp.networks.warp import identity
 from counterwarp.training.cycle import (
     diffusion,
+    know,
     logit_shift_loss,
     objective,
     other_group_loss,
@@ -93,6 +94,27 @@ def test_at_the_identity_the_objective_has_no_terms():
     assert {name: pytest.approx(0, abs=1e-6) for name in terms} == {name: term.item() for name, term in terms.items()}
 
 
+def test_logits_known_beforehand_are_those_of_the_images_taken_mirrored_or_not():
+    torch.manual_seed(2)
+    images, mirrored = torch.randn(3, 1, 4, 4), torch.tensor([False, True, True])
+    taken, known = know(images, Brightness(), flip=True).take(torch.tensor([2, 2, 0]), mirrored)
+    torch.testing.assert_close(taken, torch.stack([images[2], images[2].flip(1), images[0].flip(1)]))
+    torch.testing.assert_close(known, Brightness()(taken))
+    assert (known[0] - known[1]).abs() > 0.01
+
+
+def test_logits_known_beforehand_change_no_term():
+    torch.manual_seed(6)
+    network, images, task = Simulator((8, 8), (2, 3), 4, 2), torch.randn(2, 1, 8, 8), torch.tensor([INJECT, REMOVE])
+    nn.init.normal_(network.last.weight)
+    network.eval()
+    computed, known = (
+        objective(network, Brightness(), images, task, SETTINGS, before) for before in (None, Brightness()(images))
+    )
+    assert computed["shift"].abs() > 0.001
+    torch.testing.assert_close(computed, known)
+
+
 def test_recalibrated_statistics_make_evaluation_agree_with_training():
     torch.manual_seed(4)
     network = Simulator((8, 8), (2, 3), 4, 2)
@@ -102,7 +124,9 @@ def test_recalibrated_statistics_make_evaluation_agree_with_training():
     # With one image a group every batch is the same, so the statistics are those of the two passes through it.
     seen = []
     norm.register_forward_hook(lambda module, inputs, output: seen.append(inputs[0].mean((0, 2, 3))))
-    recalibrate(network, images[:1], images[1:], SETTINGS)
+    recalibrate(
+        network, know(images[:1], Brightness(), flip=False), know(images[1:], Brightness(), flip=False), SETTINGS
+    )
     torch.testing.assert_close(norm.running_mean, torch.stack(seen).mean(0))
     assert norm.momentum == 0.1
 
@@ -149,9 +173,10 @@ def test_delta_is_taken_from_the_classifier(tmp_path):
     assert history["train_logit"].iloc[0] == pytest.approx(0, abs=1e-4)
     from counterwarp.training.cycle import _delta
 
-    both = [pack.tensor(pack.rows("train", group)) for group in ("control", "patient")]
-    assert _delta("auto", Brightness(), *both) == pytest.approx(4)
-    assert _delta(12.5, Brightness(), *both) == 12.5
+    images = [pack.tensor(pack.rows("train", group)) for group in ("control", "patient")]
+    both = [know(group, Brightness(), flip=False) for group in images]
+    assert _delta("auto", *both) == pytest.approx(4)
+    assert _delta(12.5, *both) == 12.5
 
 
 def test_cross_entropy_to_the_other_group_by_hand():

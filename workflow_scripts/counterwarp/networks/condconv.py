@@ -62,9 +62,10 @@ class CondConv(nn.Module):
         batch = len(features)
         kernels = channels_last(torch.tensordot(alpha, self.weight, 1).flatten(0, 1))
         biases = (alpha @ self.bias).flatten()
-        beside = features.movedim((0, 1), (-2, -1)).flatten(-2).movedim(-1, 0)[None]
-        mixed = self.convolve(beside, kernels, biases, padding=1, groups=batch)[0]
-        return channels_last(mixed.unflatten(0, (batch, -1)))
+        beside = features.movedim((0, 1), (-2, -1)).flatten(-2)
+        mixed = self.convolve(beside.movedim(-1, 0)[None], kernels, biases, padding=1, groups=batch)
+        # Taken apart with the features last, so that the gradient is put beside each other in one copy too.
+        return mixed.squeeze(0).movedim(0, -1).unflatten(-1, (batch, -1)).movedim(-2, 0).contiguous().movedim(-1, 1)
 
     def mix_inputs(self, features: Tensor, alpha: Tensor) -> Tensor:
         """The same by linearity, for few features: every expert gets its share of each image, and all are summed."""

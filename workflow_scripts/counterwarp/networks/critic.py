@@ -32,7 +32,8 @@ class Critic(nn.Module):
         pooled(tuple(grid), len(channels) - 1)
         layers, before = [], 1
         for level in channels:
-            layers += [MAX_POOL[dims](2)] if layers else []
+            # ReLU commutes with the pooling between two levels, and after it there is less to do.
+            layers[-1:] = [MAX_POOL[dims](2), *layers[-1:]] if layers else []
             for after in level:
                 layers += [CONVOLUTION[dims](before, after, 3, padding=1), nn.ReLU(inplace=True)]
                 before = after

@@ -93,11 +93,12 @@ def convolve_thin(features: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
     if features.shape[1] <= len(kernel):
         beside = _BesideNeighbours.apply(slices).flatten(-2)
         return _convolve_slices(beside, kernel.movedim(2, 1).flatten(1, 2), bias).movedim(-1, 1)
-    parts = _convolve_slices(slices, kernel.flip(2).movedim(2, 0).flatten(0, 1))
-    return (_AddToNeighbours.apply(parts.unflatten(-1, (3, -1))) + bias).movedim(-1, 1)
+    once = torch.cat([torch.zeros_like(bias), bias, torch.zeros_like(bias)])
+    parts = _convolve_slices(slices, kernel.flip(2).movedim(2, 0).flatten(0, 1), once)
+    return _AddToNeighbours.apply(parts.unflatten(-1, (3, -1))).movedim(-1, 1)
 
 
-def _convolve_slices(slices: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
+def _convolve_slices(slices: Tensor, kernel: Tensor, bias: Tensor) -> Tensor:
     """(batch, slices, height, width, features) with a kernel (out, in, 3, 3); the features stay last."""
     images = slices.flatten(0, 1).movedim(-1, 1)
     convolved = functional.conv2d(images, channels_last(kernel), bias, padding=1)

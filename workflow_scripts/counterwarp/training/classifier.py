@@ -185,10 +185,7 @@ def augment(images: Tensor, flip: bool, shift_voxels: int, intensity: float = 0.
             brain depends on how much fluid is in it, and the classifier is to look at shape.
     """
     if flip:
-        mirrored = torch.rand(len(images)) < 0.5
-        images = torch.where(
-            mirrored.to(images.device).reshape(-1, *[1] * (images.dim() - 1)), images.flip(MIRRORED), images
-        )
+        images = mirror(images, torch.rand(len(images)) < 0.5)
     if shift_voxels:
         axes = list(range(1, images.dim() - 1))
         shifts = torch.randint(-shift_voxels, shift_voxels + 1, (len(images), len(axes))).tolist()
@@ -197,6 +194,12 @@ def augment(images: Tensor, flip: bool, shift_voxels: int, intensity: float = 0.
         gain, offset = intensity * torch.randn(2, len(images), *[1] * (images.dim() - 1), device=images.device)
         images = (1 + gain) * images + offset
     return images
+
+
+def mirror(images: Tensor, chosen: Tensor) -> Tensor:
+    """The images (batch, 1, *grid), those chosen (batch,) bool mirrored along their first spatial axis (left-right)."""
+    chosen = chosen.to(images.device).reshape(-1, *[1] * (images.dim() - 1))
+    return torch.where(chosen, images.flip(MIRRORED), images)
 
 
 @torch.no_grad()

@@ -1,6 +1,7 @@
 """Training of the coupled simulator: shift the logit, come back, change little (Liu et al. 2021, section 3.1)."""
 
 import logging
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,9 +14,10 @@ from tqdm import tqdm
 from counterwarp.arrays import Rows
 from counterwarp.networks.classifier import frozen
 from counterwarp.networks.device import arithmetic
+from counterwarp.networks.layers import MIRRORED
 from counterwarp.networks.simulator import INJECT, REMOVE, Simulator, TwoSimulators, simulate
 from counterwarp.training.checkpoints import ResumeFile, fingerprint
-from counterwarp.training.classifier import augment, logits
+from counterwarp.training.classifier import BATCH, logits, mirror
 from counterwarp.training.pack import Images, Pack
 
 LOG = logging.getLogger("counterwarp")
@@ -84,13 +86,21 @@ class _Diffusion(torch.autograd.Function):
         return laplacian
 
 
-def objective(simulator: nn.Module, classifier: nn.Module, images: Tensor, task: Tensor, settings: dict) -> dict:
+def objective(
+    simulator: nn.Module,
+    classifier: nn.Module,
+    images: Tensor,
+    task: Tensor,
+    settings: dict,
+    before: Tensor | None = None,
+) -> dict:
     """The terms of the joint objective for a batch that holds both tasks.
 
     Args:
         images: (batch, 1, *grid).
         task: (batch,), INJECT for controls' images and REMOVE for patients'.
         settings: section `simulator` of the configuration, with `delta` a number and `logit_loss` as of VARIANTS.
+        before: (batch,), logits of the images, where they are known.
 
     Returns:
         total, logit (the loss that changes it), cycle (mean squared error of the images cycled back), smoothness (of
@@ -98,8 +108,9 @@ def objective(simulator: nn.Module, classifier: nn.Module, images: Tensor, task:
     """
     simulated, field = simulate(simulator, images, task)
     cycled, back = simulate(simulator, simulated, 1 - task)
-    with torch.no_grad():
-        before = classifier(images)
+    if before is None:
+        with torch.no_grad():
+            before = classifier(images)
     after = classifier(simulated)
     shifting = settings["logit_loss"] == "shift"
     terms = {
@@ -116,6 +127,36 @@ def objective(simulator: nn.Module, classifier: nn.Module, images: Tensor, task:
     )
     shift = (torch.where(task == INJECT, 1.0, -1.0) * (after - before)).mean()
     return {"total": total, **terms, "shift": shift.detach()}
+
+
+@dataclass
+class Group:
+    """The training scans of one group, and the logits of all of them, which a frozen classifier need give only once.
+
+    Args:
+        images: n of them.
+        logits: (n, 2), of the images as they are, and mirrored.
+    """
+
+    images: Images
+    logits: Tensor
+
+    def take(self, rows: Tensor, mirrored: Tensor) -> tuple[Tensor, Tensor]:
+        """Images (chosen, 1, *grid) of these rows, those mirrored that are to be, and their logits (chosen,)."""
+        images, known = self.images[rows], self.logits[rows.to(self.logits.device)]
+        if mirrored.any():
+            images = mirror(images, mirrored)
+        return images, torch.where(mirrored.to(known.device), known[:, 1], known[:, 0])
+
+
+def know(images: Images, classifier: nn.Module, flip: bool) -> Group:
+    """The group of these images; without `flip`, or where the classifier does not tell a mirror image, the logits of
+    the images as they are stand for both."""
+    as_they_are = mirrored = logits(classifier, images)
+    # To a classifier of someone else's an image and its mirror image may be two.
+    if flip and not getattr(classifier, "mirror", False):
+        mirrored = torch.cat([logits(classifier, batch.flip(MIRRORED)) for batch in images.split(BATCH)])
+    return Group(images, torch.stack([as_they_are, mirrored], 1))
 
 
 def train_simulator(
@@ -151,13 +192,15 @@ def train_simulator(
     """
     weights = [tensor.cpu().numpy() for tensor in classifier.state_dict().values()]
     classifier = frozen(classifier.to(device))
-    controls, patients = (pack.stream(pack.rows("train", group), device) for group in ("control", "patient"))
     settings = {"logit_loss": "shift", "network": Simulator, **settings, **VARIANTS[method]}
-    settings["delta"] = _delta(settings["delta"], classifier, controls, patients)
+    controls, patients = (
+        know(pack.stream(pack.rows("train", group), device), classifier, settings["flip"])
+        for group in ("control", "patient")
+    )
+    settings["delta"] = _delta(settings["delta"], controls, patients)
     sizes = {name: settings[name] for name in ("channels", "fully_connected", "experts", "output_level", "output")}
-    # To a classifier of someone else's an image and its mirror image may be two.
-    mirror = settings["flip"] and getattr(classifier, "mirror", False)
-    network = settings.pop("network")(grid=pack.grid, **sizes, mirror=mirror).to(device)
+    symmetric = settings["flip"] and getattr(classifier, "mirror", False)
+    network = settings.pop("network")(grid=pack.grid, **sizes, mirror=symmetric).to(device)
     optimiser = torch.optim.Adam(network.parameters(), lr=settings["learning_rate"])
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, settings["steps"])
     digest = fingerprint(
@@ -168,10 +211,10 @@ def train_simulator(
     file = ResumeFile(resume, digest, {"network": network, "optimiser": optimiser, "schedule": schedule})
     progress = file.restore() or {"step": 0, "history": [], "recent": []}
     for step in tqdm(range(progress["step"], settings["steps"]), desc="simulator", disable=None):
-        images, task = _draw(controls, patients, settings)
+        images, task, before = _draw(controls, patients, settings)
         network.train()
         with arithmetic(device, settings["precision"]):
-            terms = objective(network, classifier, images, task, settings)
+            terms = objective(network, classifier, images, task, settings, before)
         optimiser.zero_grad()
         terms["total"].backward()
         nn.utils.clip_grad_norm_(network.parameters(), settings["gradient_norm"])
@@ -187,27 +230,30 @@ def train_simulator(
     return network.eval(), pd.DataFrame(progress["history"])
 
 
-def _delta(delta: float | str, classifier: nn.Module, controls: Images, patients: Images) -> float:
+def _delta(delta: float | str, controls: Group, patients: Group) -> float:
     """The logit shift to ask for; "auto" takes the difference between the two groups' mean logits."""
     if delta != "auto":
         return float(delta)
-    spread = (logits(classifier, patients).mean() - logits(classifier, controls).mean()).item()
+    spread = (patients.logits[:, 0].mean() - controls.logits[:, 0].mean()).item()
     LOG.info("delta is %.2f, the difference between the groups' mean logits in training", spread)
     if spread < SMALLEST_SPREAD:
         LOG.warning("the classifier hardly tells the groups apart: what explains it will mean little")
     return spread
 
 
-def _draw(controls: Images, patients: Images, settings: dict) -> tuple[Tensor, Tensor]:
-    """A random batch with as many controls (to inject) as patients (to remove), and its tasks."""
+def _draw(controls: Group, patients: Group, settings: dict) -> tuple[Tensor, Tensor, Tensor]:
+    """A random batch with as many controls (to inject) as patients (to remove), its tasks, and its logits."""
     size = settings["batch_size"]
-    chosen = torch.cat([group[torch.randint(len(group), (size,))] for group in (controls, patients)])
-    task = torch.tensor([INJECT] * size + [REMOVE] * size, device=chosen.device)
-    return augment(chosen, settings["flip"], 0), task
+    rows = [torch.randint(len(group.images), (size,)) for group in (controls, patients)]
+    mirrored = torch.rand(2 * size) < (0.5 if settings["flip"] else 0)
+    taken = [group.take(*which) for group, *which in zip((controls, patients), rows, mirrored.split(size), strict=True)]
+    images, before = (torch.cat(parts) for parts in zip(*taken, strict=True))
+    task = torch.tensor([INJECT] * size + [REMOVE] * size, device=images.device)
+    return images, task, before
 
 
 @torch.no_grad()
-def recalibrate(network: nn.Module, controls: Images, patients: Images, settings: dict) -> None:
+def recalibrate(network: nn.Module, controls: Group, patients: Group, settings: dict) -> None:
     """Replace the running statistics of batch norm by averages over the training scans and their simulations.
 
     With a few images a batch, the exponential averages of training are too noisy: in evaluation mode the network would
@@ -220,7 +266,7 @@ def recalibrate(network: nn.Module, controls: Images, patients: Images, settings
         norm.momentum = None  # cumulative average
     network.train()
     for _ in range(settings["recalibration_batches"]):
-        images, task = _draw(controls, patients, settings)
+        images, task, _ = _draw(controls, patients, settings)
         network(simulate(network, images, task)[0], 1 - task)
     for norm, value in zip(norms, momentum, strict=True):
         norm.momentum = value
