@@ -1,4 +1,5 @@
 import gc
+import os
 
 from snakemake.utils import min_version
 
@@ -7,6 +8,9 @@ min_version("9.27")
 # A plan is hundreds of thousands of objects that live to the end. To look through them for garbage as often as Python
 # does by itself is a tenth of the planning of a large study.
 gc.set_threshold(20_000, 50, 100)
+
+# A job's idle threads sleep: spinning until there is work again is a tenth of the CPU seconds of a training.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 configfile: f"{workflow.basedir}/config.yaml"

@@ -16,7 +16,7 @@ SMALL = {
     "sanity": {"methods": ["backprop"]},
 }
 ON_GPU = {"train_classifier", "train_simulator", "explain_saliency", "explain_simulator", "sanity_table"}
-# Added to scripts of the clone: how many threads each library takes in this job.
+# Added to scripts of the clone: how many threads each library takes in this job, and what idle ones do.
 PROBE = """
 import json, os
 import numpy, SimpleITK, torch
@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_info
 numpy.ones((2, 2)) @ numpy.ones((2, 2))
 threads = {"torch": torch.get_num_threads(), "ITK": SimpleITK.ProcessObject.GetGlobalDefaultNumberOfThreads()}
 threads["BLAS"] = max(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+threads["idle"] = os.environ["OMP_WAIT_POLICY"]
 Path("threads").mkdir(exist_ok=True)
 Path("threads", snakemake.rule + ".json").write_text(json.dumps(threads))
 """
@@ -95,7 +96,7 @@ def test_memory_and_time_are_asked_for_and_one_core_a_thread(whole, slurm):
 def test_libraries_take_the_threads_of_their_rule(whole):
     for rule, threads in (("normalise", 1), ("train_classifier", 2)):
         told = json.loads((whole.folder / f"threads/{rule}.json").read_text())
-        assert told == {"torch": threads, "ITK": threads, "BLAS": threads}
+        assert told == {"torch": threads, "ITK": threads, "BLAS": threads, "idle": "passive"}
 
 
 def test_the_report_says_where_each_job_ran(whole, slurm):

@@ -228,7 +228,7 @@ def train_generator(
     generator = Generator(pack.grid, output=VARIANTS[method]["output"], **sizes).to(device)
     critic = build_critic(pack.grid, settings).to(device)
     optimisers = [
-        torch.optim.Adam(network.parameters(), lr=settings["learning_rate"], betas=ADAM_BETAS)
+        torch.optim.Adam(network.parameters(), lr=settings["learning_rate"], betas=ADAM_BETAS, fused=True)
         for network in (generator, critic)
     ]
     parts = {"generator": generator, "critic": critic, "of_generator": optimisers[0], "of_critic": optimisers[1]}

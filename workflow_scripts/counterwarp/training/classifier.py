@@ -57,7 +57,7 @@ def train_classifier(
     first_averaged = int(settings["average_from"] * settings["epochs"])
     first_candidate = first_averaged if first_averaged < settings["epochs"] else 0
     optimiser = torch.optim.Adam(
-        network.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"]
+        network.parameters(), lr=settings["learning_rate"], weight_decay=settings["weight_decay"], fused=True
     )
     digest = fingerprint(
         {"settings": settings, "index": pack.index.to_csv(), **(origin or {})},
