@@ -146,7 +146,7 @@ def paper_size_training(cpu_s: float, wall_s: float) -> str:
 
 def main(table: Path) -> None:
     rounds = [[measured(form) for form in FORMS] for _ in range(ROUNDS)]
-    forms = [min(of_form, key=lambda measured: measured["cpu_s"]) for of_form in zip(*rounds, strict=True)]
+    forms = [min(of_form, key=lambda row: row["cpu_s"]) for of_form in zip(*rounds, strict=True)]
     plain, _, fast = forms
     loss = abs(plain["loss"] - fast["loss"]) / abs(plain["loss"])
     pairs = zip(plain["gradient"], fast["gradient"], strict=True)

@@ -64,7 +64,7 @@ def diffusion(displacement: Tensor) -> Tensor:
 
 
 class _Diffusion(torch.autograd.Function):
-    """`diffusion`, whose gradient is the discrete Laplacian: by autograd it costs five times as much."""
+    """`diffusion`, whose gradient is the discrete Laplacian: by autograd it costs several times as much."""
 
     @staticmethod
     def forward(ctx, displacement: Tensor) -> Tensor:
