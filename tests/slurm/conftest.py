@@ -168,6 +168,7 @@ class Clone(Workflow):
         self.results = self.folder / "results/tiny"
         self.overlay = self.folder / "overlay.yaml"
         self.overlay.write_text(yaml.safe_dump(sections))
+        self.processes = []
 
     def start(self, *arguments: str) -> subprocess.Popen:
         """Snakemake with the profile, in a session of its own; what it prints goes to `output.txt`."""
@@ -175,7 +176,7 @@ class Clone(Workflow):
         command += ["--configfile", str(TINY), str(self.overlay)]
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         with open(self.folder / "output.txt", "w") as output:
-            return subprocess.Popen(
+            process = subprocess.Popen(
                 command,
                 cwd=self.folder,
                 stdout=output,
@@ -185,6 +186,14 @@ class Clone(Workflow):
                 # Snakemake must hear of Ctrl-C also where the tests themselves run in the background.
                 preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
+        self.processes.append(process)
+        return process
+
+    def stop(self) -> None:
+        """Leave neither a snakemake nor a job of this clone to the next tests."""
+        for process in self.processes:
+            process.kill()
+        ask("scancel", "--user=root")
 
     def output(self) -> str:
         return (self.folder / "output.txt").read_text()
