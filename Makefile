@@ -5,10 +5,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-# Snakemake 9.27 looks for jobs again one timespan after each look, for ever, so that after n jobs it looks n times a timespan
-# (with 10 s a third of a core by the end of the demo); at its end it waits for one timespan.
-RUN := PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/snakemake --cores all --keep-going --scheduler greedy \
-	--max-jobs-per-timespan 1000/25s
+RUN := PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/snakemake --cores all --keep-going --scheduler greedy
 REPORT := results/demo/report.html
 
 .PHONY: demo test test-slurm lint bench lock

@@ -35,7 +35,7 @@ def run(scans: int) -> pd.DataFrame:
         (folder / "study.yaml").write_text(yaml.safe_dump(study))
         command = [sys.executable, "-m", "snakemake", "--snakefile", ROOT / "Snakefile", "--directory", folder]
         # As in the Makefile, which says why.
-        command += ["--cores", "1", "--scheduler", "greedy", "--max-jobs-per-timespan", "1000/25s"]
+        command += ["--cores", "1", "--scheduler", "greedy"]
         command += ["--configfile", folder / "study.yaml", "--", "preprocess", "roi"]
         done = subprocess.run(
             list(map(str, command)),
