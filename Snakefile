@@ -58,5 +58,6 @@ for stage in STAGES:
 rule all:
     default_target: True
     input:
-        [getattr(rules, stage).input for stage in STAGES],
+        # Stages share inputs, and to look up each costs as much as the first time.
+        list(dict.fromkeys(path for stage in STAGES for path in getattr(rules, stage).input)),
     localrule: True

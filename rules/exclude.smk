@@ -1,16 +1,12 @@
 include: "failures.smk"
 
 
-# Quality control is of heads.
-JUDGED = every_scan("<work>_qc.json") if OF_SUBJECTS == "scans" else []
-
-
 rule excluded:
     input:
         left_out=[],
         images=[],
         numbers=JUDGED,
-        last=[],
+        beside=[],
         listed=config["qc"]["listed"] or [],
     output:
         table="<results>/cohort/excluded.tsv",
@@ -37,7 +33,7 @@ use rule excluded as exclusions with:
         left_out="<results>/cohort/left_out.tsv",
         images=IMAGES[OF_SUBJECTS],
         numbers=JUDGED,
-        last=LAST[OF_SUBJECTS],
+        beside=BESIDE[OF_SUBJECTS],
         listed=config["qc"]["listed"] or [],
     output:
         table="<results>/tables/exclusions.tsv",

@@ -3,22 +3,23 @@ IMAGES = {
     "films": every_scan("<film>_equalised.png"),
     "scans": every_scan("<scan>_space-<space>_res-network_desc-normalised_T1w.nii.gz"),
 }
-# What the last steps of each scan or film make: a failure of any earlier one is passed on to it.
-LAST = {
-    "films": [*IMAGES["films"], *every_later("<film>_observed_change.npy")],
+# What is made of a scan or film beside what networks see.
+BESIDE = {
+    "films": every_later("<film>_observed_change.npy"),
     "scans": [
-        *IMAGES["scans"],
-        *every_scan("<work>_qc.json"),
         *every_scan("<scan>_from-<space>_to-affine_mode-image_xfm.nii.gz", **MEASURED),
         *every_scan("<scan>_space-<space>_label-GM_probseg.nii.gz", **MEASURED),
     ],
 }
+# Quality control is of heads.
+JUDGED = every_scan("<work>_qc.json") if OF_SUBJECTS == "scans" else []
 
 
 # Never cached, since the command names the configuration files of this run.
 rule failures_table:
     input:
-        last=LAST[OF_SUBJECTS],
+        # Of the last steps of each scan or film: a failure of any earlier one is passed on to it.
+        last=[*IMAGES[OF_SUBJECTS], *JUDGED, *BESIDE[OF_SUBJECTS]],
     output:
         failures="<results>/tables/failures.tsv",
     log:

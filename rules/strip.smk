@@ -2,12 +2,12 @@ STRIP = config["preprocess"]["strip"]
 STANDARD_HEAD = [rules.templates.output.head, rules.templates.output.head_mask]
 HEAD = head_files(STRIP["head"], config["resources"], STANDARD_HEAD) if STRIP["engine"] == "template" else [[], []]
 # Of these engines the mask is in a file already: the user's, or the scan's own zeros.
-GIVEN = {"mask": lambda wildcards: SCANS["mask"][wildcards.scan], "none": rules.conform.output.image}
+GIVEN = {"mask": lambda wildcards: SCANS["mask"][wildcards.scan], "none": rules.prepare_scan.output.conformed}
 
 
 rule strip:
     input:
-        image=rules.bias_correct.output.image,
+        image=rules.prepare_scan.output.corrected,
         head=HEAD[0],
         head_mask=HEAD[1],
         given=GIVEN.get(STRIP["engine"], []),

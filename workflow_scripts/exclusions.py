@@ -23,7 +23,7 @@ def collect(inputs, outputs):
     }
     needed = [*inputs.images, *(inputs.numbers if params.exclude == "flagged" else [])]
     unusable = {record["scan"] for record in failures(needed)}
-    failed = failures([*inputs.images, *inputs.numbers, *inputs.last])
+    failed = failures([*inputs.images, *inputs.numbers, *inputs.beside])
     listed = read_listed(inputs.listed, params.scans) if inputs.listed else {}
     left_out = pd.read_csv(inputs.left_out, sep="\t", dtype=str, keep_default_na=False) if inputs.left_out else NOBODY
     table = exclusions(left_out, flags, failed, unusable, listed, params.exclude)

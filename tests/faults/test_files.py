@@ -176,7 +176,7 @@ def test_a_second_project_takes_every_step_of_a_scan_from_the_cache(tmp_path, mo
     ends = ("qc.png", "space-MNI152_res-network_desc-normalised_T1w.nii.gz", "space-MNI152_label-GM_probseg.nii.gz")
     for project in (one, other):
         project.run("--cache", "--", *[f"{SCAN}_{end}" for end in ends])
-    steps = {"conform", "bias_correct", "strip", "register", "normalise", "qc", "syn", "segment"}
+    steps = {"prepare_scan", "strip", "register", "normalise", "qc", "syn", "segment"}
     assert set(collect_costs(one.results / "logs")["rule"]) == steps | {"templates", "atlas", "simulate_scan"}
     assert collect_costs(other.results / "logs").empty
     for end in ends:
@@ -250,29 +250,28 @@ def scans(tmp_path, brain, monkeypatch) -> Workflow:
 
 
 def test_a_broken_entry_of_a_scan_stops_its_next_step_and_makes_no_failure_of_the_scan(scans, tmp_path):
-    def correct(*arguments: str, check: bool = True) -> str:
-        arguments += ("--notemp", *COMPARE, "--", corrected)
+    def strip(*arguments: str, check: bool = True) -> str:
+        arguments += ("--notemp", *COMPARE, "--", mask)
         return scans.run(*arguments, configfiles=[tmp_path / "overlay.yaml"], check=check)
 
-    conformed, corrected = (
-        f"results/tiny/intermediate/sub-0/sub-0_desc-{step}_T1w.nii.gz" for step in ("conform", "n4")
-    )
-    correct("--cache")
-    whole, entry = (scans.folder / corrected).read_bytes(), (scans.folder / conformed).resolve()
-    made_of_it = (scans.folder / corrected).resolve()
-    for path in (scans.folder / corrected, made_of_it):
+    corrected = "results/tiny/intermediate/sub-0/sub-0_desc-n4_T1w.nii.gz"
+    mask = "results/tiny/derivatives/sub-0/anat/sub-0_desc-brain_mask.nii.gz"
+    strip("--cache")
+    whole, entry = (scans.folder / mask).read_bytes(), (scans.folder / corrected).resolve()
+    made_of_it = (scans.folder / mask).resolve()
+    for path in (scans.folder / mask, made_of_it):
         path.unlink()
     entry.write_bytes(entry.read_bytes()[:1000])
-    text = correct("--cache", check=False)
-    assert scans.returncode != 0 and f"delete {conformed} and {entry}, run again" in text
-    assert not (scans.folder / corrected).exists() and not made_of_it.exists()
-    for path in (scans.folder / conformed, entry):
+    text = strip("--cache", check=False)
+    assert scans.returncode != 0 and f"delete {corrected} and {entry}, run again" in text
+    assert not (scans.folder / mask).exists() and not made_of_it.exists()
+    for path in (scans.folder / corrected, entry):
         path.unlink()
-    correct("--cache")
-    assert (scans.folder / corrected).read_bytes() == whole
+    strip("--cache")
+    assert (scans.folder / mask).read_bytes() == whole
 
     # With the cache a step that is made to run takes its result from there; without, what is there stays.
-    correct("--forcerun", "bias_correct", "--cache")
-    assert (scans.folder / corrected).is_symlink()
-    correct("--forcerun", "bias_correct")
-    assert not (scans.folder / corrected).is_symlink() and made_of_it.read_bytes() == whole
+    strip("--forcerun", "strip", "--cache")
+    assert (scans.folder / mask).is_symlink()
+    strip("--forcerun", "strip")
+    assert not (scans.folder / mask).is_symlink() and made_of_it.read_bytes() == whole

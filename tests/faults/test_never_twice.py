@@ -110,7 +110,7 @@ def test_another_content_of_one_scan_misses_that_scan_and_what_is_made_of_all(fi
     jobs = missed(second, first)
     of_scans = {job for job in jobs if "sub-" in job}
     assert of_scans and all("sub-03" in job for job in of_scans)
-    assert rules(jobs) >= {"conform", "register", "pack", "train_classifier", "explain_simulator"}
+    assert rules(jobs) >= {"prepare_scan", "register", "pack", "train_classifier", "explain_simulator"}
     assert "templates" not in rules(jobs) and "atlas" not in rules(jobs)
 
 
@@ -119,14 +119,14 @@ def test_images_exchanged_between_two_subjects_miss_although_all_inputs_are_the_
     contents = one.read_bytes(), other.read_bytes()
     other.write_bytes(contents[0])
     one.write_bytes(contents[1])
-    assert rules(missed(second, first)) >= {"conform", "normalise", "pack", "train_classifier", "region_volumes"}
+    assert rules(missed(second, first)) >= {"prepare_scan", "normalise", "pack", "train_classifier", "region_volumes"}
 
 
 def test_fixed_and_moving_exchanged_miss_although_both_images_are_the_same(first, second):
     second.write_ages("sub-01", 72, 70)
     jobs = missed(second, first)
     assert "observed_change" in rules(jobs)
-    assert not rules(jobs) & {"conform", "bias_correct", "strip", "register", "normalise"}
+    assert not rules(jobs) & {"prepare_scan", "strip", "register", "normalise"}
 
 
 def test_a_changed_module_misses_what_runs_it_and_what_follows(first, second):
@@ -134,14 +134,14 @@ def test_a_changed_module_misses_what_runs_it_and_what_follows(first, second):
         module.write("\n# changed\n")
     jobs = rules(missed(second, first))
     assert jobs >= {"train_simulator", "explain_simulator", "group_map", "methods_table"}
-    assert not jobs & {"conform", "pack", "train_classifier", "train_generator", "syn", "roi_glm"}
+    assert not jobs & {"prepare_scan", "pack", "train_classifier", "train_generator", "syn", "roi_glm"}
 
 
 @pytest.mark.parametrize(
     ("section", "misses", "hits"),
     [
         ({"simulator": {"steps": 4}}, {"train_simulator", "group_figure"}, {"train_classifier", "train_generator"}),
-        ({"preprocess": {"seed": 2}}, {"strip", "register", "pack", "train_classifier"}, {"bias_correct", "atlas"}),
+        ({"preprocess": {"seed": 2}}, {"strip", "register", "pack", "train_classifier"}, {"prepare_scan", "atlas"}),
         ({"seeds": [2]}, {"train_classifier", "explain_saliency"}, {"pack", "syn", "roi_glm"}),
         ({"threads": 2}, {"train_classifier", "explain_saliency", "voxelwise_tbm"}, {"pack", "syn", "roi_glm"}),
     ],
@@ -249,7 +249,7 @@ def test_a_dry_run_after_a_scan_is_replaced_names_its_steps_and_no_other_scan(fi
     jobs = finished.planned()
     of_scans = {job for job in jobs if " " in job}
     # Of a later scan: it is neither warped to the template nor measured.
-    steps = ("conform", "bias_correct", "strip", "register", "normalise", "qc", "observed_change")
+    steps = ("prepare_scan", "strip", "register", "normalise", "qc", "observed_change")
     assert of_scans == {f"{step} sub-03_ses-2" for step in steps}
     judged = {"qc_table", "exclusions", "failures_table"}
     again = judged | NETWORKS | MAPS | TABLES | SUBJECTS | VOXELWISE | {"voxelwise_tbm", "pack", "pack_changes"}
@@ -260,7 +260,7 @@ def test_a_dry_run_of_the_first_steps_of_a_subject_names_all_its_steps_and_no_ot
     """As docs/hpc.md has it."""
     first = "results/second/intermediate/sub-03/ses-{0}/sub-03_ses-{0}_desc-conform_T1w.nii.gz"
     again = ("--forcerun", *map(first.format, (1, 2)))
-    steps = ("conform", "bias_correct", "strip", "register", "normalise", "qc")
+    steps = ("prepare_scan", "strip", "register", "normalise", "qc")
     preprocessing = {f"{step} sub-03_ses-{session}" for step in steps for session in (1, 2)}
     assert finished.planned(*again, "--", "preprocess") == preprocessing
     jobs = finished.planned(*again)

@@ -60,7 +60,7 @@ def rule_of(job: dict[str, str]) -> str:
 def test_everything_is_made_and_of_a_group_the_broken_scan_alone_fails(whole):
     tables = whole.results / "tables"
     failures = pd.read_csv(tables / "failures.tsv", sep="\t")
-    assert failures[["scan", "rule"]].values.tolist() == [[whole.broken, "conform"]]
+    assert failures[["scan", "rule"]].values.tolist() == [[whole.broken, "prepare_scan"]]
     states = pd.read_csv(tables / "qc.tsv", sep="\t").set_index("scan")["state"]
     assert len(states) == 8 and states[states == "failed"].index.tolist() == [whole.broken]
     assert len(pd.read_csv(whole.results / "pack/index.tsv", sep="\t")) == 7
@@ -101,10 +101,10 @@ def test_libraries_take_the_threads_of_their_rule(whole):
 
 def test_the_report_says_where_each_job_ran(whole, slurm):
     places = pd.read_csv(whole.results / "tables/cost.tsv", sep="\t").set_index("rule")["places"]
-    assert places["train_classifier"] == f"{slurm.node} (gpu)" and places["conform"] == f"{slurm.node} (cpu)"
+    assert places["train_classifier"] == f"{slurm.node} (gpu)" and places["prepare_scan"] == f"{slurm.node} (cpu)"
     assert places["group_figure"] == slurm.node
     jobs = pd.read_csv(whole.results / "tables/jobs.tsv", sep="\t").set_index("rule")["place"]
-    assert set(jobs["conform"]) == {f"{slurm.node} (cpu)"} and len(jobs["conform"]) == 8
+    assert set(jobs["prepare_scan"]) == {f"{slurm.node} (cpu)"} and len(jobs["prepare_scan"]) == 8
     for page in ("cost", "jobs"):
         assert f"{slurm.node} (gpu)" in (whole.results / f"report/{page}.html").read_text()
 

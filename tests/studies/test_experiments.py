@@ -81,7 +81,7 @@ def test_a_study_of_empty_files_of_its_size_is_planned(tmp_path, study):
     sections = {"seeds": [1], "group": {"split": "test"}, "sanity": {"methods": ["backprop"]}}
     text = run(workflow, study, tmp_path / "data", "--dry-run", "--quiet", "rules", **sections)
     planned = dict(re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE))
-    assert planned["conform"] == planned["normalise"] == str(scans)
+    assert planned["prepare_scan"] == planned["normalise"] == str(scans)
     assert planned["syn"] == planned["segment"] == str(len(subjects))
     assert planned["train_simulator"] == "2" and planned["train_classifier"] == "2"
     table = pd.read_csv(workflow.folder / f"results/{study}/cohort/scans.tsv", sep="\t", dtype=str)
@@ -99,7 +99,7 @@ def test_defigan_on_adni_is_planned_with_the_networks_of_the_paper(tmp_path):
     workflow = Workflow(tmp_path / "workflow")
     text = run(workflow, "defigan_adni", tmp_path / "data", "--dry-run", "--quiet", "rules")
     planned = dict(re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE))
-    assert planned["conform"] == "32" and planned["observed_change"] == "8" and planned["removal_figure"] == "1"
+    assert planned["prepare_scan"] == "32" and planned["observed_change"] == "8" and planned["removal_figure"] == "1"
     # Both methods and five seeds; no simulator.
     assert planned["train_generator"] == "10" and "train_simulator" not in planned
     table = pd.read_csv(workflow.folder / "results/defigan_adni/cohort/scans.tsv", sep="\t", dtype=str)

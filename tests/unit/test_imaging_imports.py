@@ -10,8 +10,7 @@ CODE = Path(__file__).parents[2] / "workflow_scripts"
 HEAVY = {"ants", "matplotlib.pyplot", "monai", "nilearn", "nipype", "pandas", "scipy.stats", "sklearn", "statsmodels"}
 HEAVY |= {"torch"}
 STEPS = {
-    "conform": ["imaging.conform"],
-    "bias_correct": ["imaging.bias"],
+    "prepare_scan": ["imaging.conform", "imaging.bias"],
     "strip": ["imaging.strip"],
     "register": ["imaging.register"],
     "normalise": ["imaging.normalise"],

@@ -168,7 +168,9 @@ def test_a_row_of_a_table_without_its_file_is_left_out_and_the_run_goes_on(workf
     path.write_text(path.read_text().replace("scans/05.nii.gz", ODD))
     files = overlay(workflow, cohort={"source": "table", "path": str(path)})
     text = workflow.run("--dry-run", "preprocess", configfiles=files)
-    assert "1 subjects, sessions or images are left out" in text and re.search(r"^conform +11$", text, re.MULTILINE)
+    assert "1 subjects, sessions or images are left out" in text and re.search(
+        r"^prepare_scan +11$", text, re.MULTILINE
+    )
     left_out = (workflow.results / "cohort/left_out.tsv").read_text().splitlines()
     assert left_out == ["scan\treason", f"sub-03\t{path}: row 3: no file {workflow.folder}/scans/03.nii.gz"]
     conformed = "results/tiny/intermediate/sub-05/sub-05_desc-conform_T1w.nii.gz"
@@ -251,7 +253,11 @@ def test_bad_scans_fail_alone_and_doubtful_ones_are_not_used(workflow, finished)
     failures = pd.read_csv(workflow.results / "tables/failures.tsv", sep="\t", dtype=str)
     # What was registered upside down may fail too.
     failures = failures[failures.scan != people.participant_id[5]]
-    wanted = {0: ("conform", "truncated"), 1: ("conform", "not finite"), 6: ("segment", "a whole T1-weighted head?")}
+    wanted = {
+        0: ("prepare_scan", "truncated"),
+        1: ("prepare_scan", "not finite"),
+        6: ("segment", "a whole T1-weighted head?"),
+    }
     assert failures.scan.tolist() == [people.participant_id[i] for i in wanted], text[-3000:]
     for failure, (rule, words) in zip(failures.itertuples(), wanted.values(), strict=True):
         assert failure.rule == rule and words in failure.reason
@@ -259,7 +265,7 @@ def test_bad_scans_fail_alone_and_doubtful_ones_are_not_used(workflow, finished)
     other_runs = out.reason.str.contains("_run-2_")
     assert out.scan[other_runs].tolist() == [people.participant_id[i] for i in range(3, 8)]
     out = out[~other_runs & ~((out.scan == people.participant_id[5]) & (out.step != "qc"))]
-    steps = {(0, "conform"), (1, "conform"), (2, "cohort"), (4, "qc"), (5, "qc"), (6, "qc"), (6, "segment")}
+    steps = {(0, "prepare_scan"), (1, "prepare_scan"), (2, "cohort"), (4, "qc"), (5, "qc"), (6, "qc"), (6, "segment")}
     assert set(zip(out.scan, out.step, strict=True)) == {(people.participant_id[i], step) for i, step in steps}
     assert (out.used == "no").all()
     reason = out.set_index(["scan", "step"]).reason

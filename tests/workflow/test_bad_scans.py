@@ -189,12 +189,12 @@ def test_a_scan_that_cannot_be_used_fails_alone_with_its_reason(run, subject):
     workflow, _ = run
     for path in (conformed(workflow, subject), conformed(workflow, subject).with_suffix("").with_suffix(".json")):
         record = read_failure(path)
-        assert (record["scan"], record["rule"]) == (f"sub-{subject}", "conform")
+        assert (record["scan"], record["rule"]) == (f"sub-{subject}", "prepare_scan")
         assert REFUSED[subject][1] in record["reason"]
         # The file, and no traceback, which would be a fault of ours.
         assert f"sub-{subject}_T1w.nii.gz: " in record["reason"] and "traceback" not in record["reason"]
-        assert record["rerun"].startswith("--forcerun conform -- ")
-    log = (workflow.results / f"logs/sub-{subject}/sub-{subject}_conform.log").read_text()
+        assert record["rerun"].startswith("--forcerun prepare_scan -- ")
+    log = (workflow.results / f"logs/sub-{subject}/sub-{subject}_prepare_scan.log").read_text()
     assert REFUSED[subject][1] in " ".join(log.split())
 
 

@@ -88,11 +88,11 @@ def test_the_report_is_one_file_without_network(finished, tmp_path):
 def test_a_changed_module_reruns_exactly_the_stages_that_use_it(finished):
     rules = finished.rules_after_change("stats/glm.py")
     assert "roi_glm" in rules
-    assert not rules & {"conform", "strip", "pack", "train_classifier", "train_simulator", "segment", "group_map"}
+    assert not rules & {"prepare_scan", "strip", "pack", "train_classifier", "train_simulator", "segment", "group_map"}
 
     rules = finished.rules_after_change("training/cycle.py")
     assert {"train_simulator", "explain_simulator", "group_map"} <= rules
-    assert not rules & {"conform", "strip", "pack", "train_classifier", "explain_saliency", "segment", "roi_glm"}
+    assert not rules & {"prepare_scan", "strip", "pack", "train_classifier", "explain_saliency", "segment", "roi_glm"}
     assert finished.rules_to_run() == set()
 
 
