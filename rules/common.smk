@@ -8,6 +8,7 @@ from snakemake.exceptions import WorkflowError
 
 from counterwarp.cohorts.exclusions import read_listed
 from counterwarp.cohorts.masks import with_masks
+from counterwarp.cohorts.pairs import pair_scans
 from counterwarp.cohorts.sources import NO_SCANS, index
 from counterwarp.cohorts.table import check_averaged, check_covariates, read, write_if_changed, write_left_out
 from counterwarp.config import check_config, check_together
@@ -25,7 +26,6 @@ from counterwarp.resources import (
     places,
 )
 from counterwarp.stats.formula import HEAD_SIZE, categories_of, columns_of
-from counterwarp.stats.longitudinal import pair_scans
 from counterwarp.stats.voxelwise import memory_mb
 from counterwarp.workflow.digest import digest
 

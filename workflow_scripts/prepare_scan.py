@@ -1,4 +1,4 @@
-"""Conform one scan (orientation, agreeing headers, finite values, field of view), denoise it, take off its bias field."""
+"""Conform one scan, denoise it and take off its bias field."""
 
 from counterwarp.imaging.bias import correct_bias
 from counterwarp.imaging.conform import conform

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from counterwarp.cohorts import sources, table
+from counterwarp.cohorts.pairs import pair_scans
 from counterwarp.errors import ConfigError
-from counterwarp.stats.longitudinal import pair_scans
 
 
 def people(n=8, **columns):
