@@ -8,3 +8,8 @@ FIRST = 1
 def scaled(amount):
     """A resource that grows with each try, so that a job that was killed for want of it gets more."""
     return lambda wildcards, attempt: amount * attempt
+
+
+def minutes(amount):
+    """A time that the second try doubles, and the third keeps: three times it, no partition might have."""
+    return lambda wildcards, attempt: amount * min(attempt, 2)

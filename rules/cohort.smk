@@ -60,7 +60,7 @@ rule simulate_scan:
     conda:
         "../envs/cohort.yaml"
     resources:
-        runtime=scaled(2),
+        runtime=minutes(2),
     params:
         code=digest("simulate_scan"),
         settings=scan_settings,

@@ -29,7 +29,7 @@ rule explain_saliency:
     threads: config["threads"]
     resources:
         mem_mb=scaled(4000),
-        runtime=scaled(240),
+        runtime=minutes(240),
         gpu=GPUS,
     params:
         code=digest("explain_saliency"),
@@ -69,7 +69,7 @@ rule explain_simulator:
     threads: config["threads"]
     resources:
         mem_mb=scaled(4000),
-        runtime=scaled(240),
+        runtime=minutes(240),
         gpu=GPUS,
     params:
         code=digest("explain_simulator"),
@@ -107,7 +107,7 @@ rule explain_generator:
     threads: config["threads"]
     resources:
         mem_mb=scaled(4000),
-        runtime=scaled(240),
+        runtime=minutes(240),
         gpu=GPUS,
     params:
         code=digest("explain_simulator"),

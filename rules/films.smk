@@ -21,7 +21,7 @@ rule prepare_film:
     conda:
         "../envs/preprocess.yaml"
     resources:
-        runtime=scaled(2),
+        runtime=minutes(2),
     params:
         code=digest("prepare_film"),
         scan="{scan}",

@@ -30,7 +30,7 @@ rule syn:
     conda:
         "../envs/group.yaml"
     resources:
-        runtime=scaled(10),
+        runtime=minutes(10),
     params:
         code=digest("syn"),
         roles="fixed: template, moving: image",

@@ -14,7 +14,7 @@ rule observed_change:
     conda:
         "../envs/preprocess.yaml"
     resources:
-        runtime=scaled(4),
+        runtime=minutes(4),
     params:
         code=digest("observed_film_change"),
         roles="fixed: {scan}, moving: earlier",

@@ -19,7 +19,7 @@ rule observed_change:
     conda:
         "../envs/preprocess.yaml"
     resources:
-        runtime=scaled(4),
+        runtime=minutes(4),
     params:
         code=digest("observed_change"),
         roles="fixed: {scan}, moving: earlier",

@@ -40,7 +40,7 @@ rule prepare_scan:
     conda:
         "../envs/preprocess.yaml"
     resources:
-        runtime=scaled(6),
+        runtime=minutes(6),
     params:
         code=digest("prepare_scan"),
         engine=config["preprocess"]["conform"],
@@ -79,7 +79,7 @@ rule register:
     conda:
         "../envs/preprocess.yaml"
     resources:
-        runtime=scaled(4),
+        runtime=minutes(4),
     params:
         code=digest("register"),
         roles="fixed: template, moving: image",
@@ -108,7 +108,7 @@ rule normalise:
     conda:
         "../envs/preprocess.yaml"
     resources:
-        runtime=scaled(2),
+        runtime=minutes(2),
     params:
         code=digest("normalise"),
         roles="scan: image and mask, grid: template_mask",
@@ -144,7 +144,7 @@ rule qc:
     conda:
         "../envs/preprocess.yaml"
     resources:
-        runtime=scaled(2),
+        runtime=minutes(2),
     params:
         code=digest("qc"),
         roles="judged: mask and preprocessed, against: template and truth",

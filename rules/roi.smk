@@ -28,7 +28,7 @@ rule segment:
     conda:
         "../envs/roi.yaml"
     resources:
-        runtime=scaled(4),
+        runtime=minutes(4),
     params:
         code=digest("segment"),
         space=SPACE,

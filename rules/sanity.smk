@@ -36,7 +36,7 @@ rule sanity_table:
     threads: config["threads"]
     resources:
         mem_mb=scaled(4000),
-        runtime=scaled(240),
+        runtime=minutes(240),
         gpu=GPUS,
     params:
         code=digest("sanity_table", *[f"counterwarp.explain.{method}" for method in SANE_SALIENCY]),

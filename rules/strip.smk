@@ -22,7 +22,7 @@ rule strip:
     conda:
         "../envs/preprocess.yaml"
     resources:
-        runtime=scaled(4),
+        runtime=minutes(4),
     params:
         code=digest("strip"),
         roles="fixed: image, moving: head",

@@ -33,7 +33,7 @@ rule train_classifier:
     threads: config["threads"]
     resources:
         mem_mb=scaled(4000),
-        runtime=scaled(1440),
+        runtime=minutes(1440),
         gpu=GPUS,
     params:
         code=digest("train_classifier"),
@@ -67,7 +67,7 @@ rule train_simulator:
     threads: config["threads"]
     resources:
         mem_mb=scaled(4000),
-        runtime=scaled(1440),
+        runtime=minutes(1440),
         gpu=GPUS,
     params:
         code=digest("train_simulator"),
@@ -103,7 +103,7 @@ rule train_generator:
     threads: config["threads"]
     resources:
         mem_mb=scaled(4000),
-        runtime=scaled(1440),
+        runtime=minutes(1440),
         gpu=GPUS,
     params:
         code=digest("train_generator"),

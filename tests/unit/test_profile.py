@@ -67,14 +67,16 @@ def test_each_try_asks_for_more():
     made = {"config": {"device": "auto"}}
     exec((ROOT / "rules/cluster.smk").read_text(), made)
     assert [made["scaled"](4000)(None, attempt) for attempt in (1, 2, 3)] == [4000, 8000, 12000]
-    assert all("* attempt" in PROFILE["default-resources"][name] for name in ("mem_mb", "runtime"))
+    assert [made["minutes"](240)(None, attempt) for attempt in (1, 2, 3)] == [240, 480, 480]
+    wanted = {"mem_mb": "2000 * attempt", "runtime": "60 * min(attempt, 2)"}
+    assert wanted.items() <= PROFILE["default-resources"].items()
 
 
 def test_every_step_of_a_scan_is_in_a_group_with_a_time_of_its_own():
     assert set(sizes_of_groups()) == {"scan", "pair"}
     for name, text in rules().items():
         if "<scanlog>" in text:
-            assert re.search(r'group:\s+"(scan|pair)"', text) and "runtime=scaled(" in text, name
+            assert re.search(r'group:\s+"(scan|pair)"', text) and "runtime=minutes(" in text, name
 
 
 def test_what_reads_the_network_or_its_files_runs_on_the_submitting_host():
