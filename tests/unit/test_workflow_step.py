@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 from counterwarp.errors import BrokenFileError, CounterwarpError, ScanError
-from counterwarp.workflow import cohort_step, read_failure, scan_step
+from counterwarp.workflow import cohort_step, read_failure, rerun_in, scan_step
 
 
 class Named(dict):
@@ -57,6 +57,12 @@ def test_a_failed_step_leaves_records_that_later_steps_pass_on(tmp_path):
     (tmp_path / "later").mkdir()
     scan_step(later, copy)
     assert read_failure(tmp_path / "later/out/image.json") == failure
+
+
+def test_a_failure_of_another_project_is_tried_again_in_these_results():
+    met = {"rerun": "--forcerun strip -- results/first/derivatives/results/x.nii.gz"}
+    wanted = "--forcerun strip -- results/second/derivatives/results/x.nii.gz"
+    assert rerun_in("results/second", met) == rerun_in("results/second", {"rerun": wanted}) == wanted
 
 
 def test_an_unforeseen_error_is_recorded_with_its_traceback_in_the_log(tmp_path):

@@ -39,6 +39,16 @@ def write_failure(failure: dict, path: str | Path) -> None:
     Path(path).write_text(json.dumps({"counterwarp_failure": failure}))
 
 
+def rerun_in(results: str, failure: dict) -> str:
+    """Snakemake's arguments that try a failed step again in these results.
+
+    Args:
+        results: the folder, as results/experiment.
+        failure: a record; one from a shared cache names the file in the results of the project that met it.
+    """
+    return re.sub(r"(?<= -- )results/[^/]+(?=/)", lambda _: results, failure["rerun"])
+
+
 def not_used_record(scan: str) -> dict:
     """The failure record of a scan that did not fail and is not used."""
     return {"scan": scan, "rule": "exclusions", "reason": "not used: tables/exclusions.tsv says why", "rerun": ""}
