@@ -110,6 +110,7 @@ rule train_generator:
         method="{method}",
         roles="frames, truth, pairs, critic_weights",
         settings={key: value for key, value in config["adversarial"].items() if key != "critic_weights"},
+        precision=config["precision"],
         seed=lambda wildcards: int(wildcards.seed),
         device=config["device"],
         threads=config["threads"],

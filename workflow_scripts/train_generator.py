@@ -18,7 +18,7 @@ def train(inputs, outputs):
     pack = read_pack(inputs.images, inputs.index, inputs.frames or None)
     device = prepare(params.device, params.threads, params.seed, math.prod(pack.grid))
     of_method = {name: params.settings[name][method] for name in ("output_scale", "regulariser_weight", "stages")}
-    of_method["critic_weights"] = inputs.critic_weights or None
+    of_method |= {"critic_weights": inputs.critic_weights or None, "precision": params.precision}
     origin = {"code": params.code, "seed": params.seed, "threads": params.threads}
     pairs = true_pairs(pack, inputs.truth) if inputs.truth else observed_pairs(inputs.pairs) if inputs.pairs else None
     network, history = train_generator(pack, params.settings | of_method, device, RESUME, origin, method, pairs)

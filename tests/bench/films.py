@@ -38,6 +38,7 @@ SETTINGS = {
     "learning_rate": 0.001,
     "batch_size": 8,
     "flip": False,
+    "precision": "float32",
     "report_every": 20,
     "stages": [{"generator_updates": 1, "critic_updates": 50}, {"generator_updates": 300, "critic_updates": 2}],
 }

@@ -42,7 +42,8 @@ OF_SIMULATOR = dict(channels=[2, 3], fully_connected=4, experts=2, output="displ
                     precision="float32")
 OF_GENERATOR = dict(channels=[2, 3], critic_network="plain", critic_channels=[[2], [3]], output_scale=1.0, fill=None,
                     critic="wgan_gp", penalty_weight=10.0, regulariser_weight=1.0, learning_rate=0.01, batch_size=4,
-                    flip=True, report_every=1, stages=[dict(generator_updates=1, critic_updates=1)])
+                    flip=True, report_every=1, precision="float32",
+                    stages=[dict(generator_updates=1, critic_updates=1)])
 # As `prepare` does, but for keeping freed memory, which would hide what is needed.
 torch.set_num_threads(1)
 torch.manual_seed(1)

@@ -20,6 +20,7 @@ from counterwarp.training.adversarial import (
     logistic_losses,
     longitudinal_ncc,
     mean_size,
+    observed_pairs,
     total_variation,
     train_generator,
     two_point_penalty,
@@ -42,6 +43,7 @@ SETTINGS = {
     "batch_size": 2,
     "flip": True,
     "report_every": 2,
+    "precision": "float32",
     "stages": [{"generator_updates": 1, "critic_updates": 3}, {"generator_updates": 4, "critic_updates": 1}],
 }
 
@@ -177,6 +179,33 @@ def test_the_critic_learns_to_give_modified_images_the_higher_score_and_the_gene
     assert critic.slope.item() == pytest.approx(0.1 + 0.01 * 24)
     generator_step(generator, critic, of_generator, sick, settings)
     assert generator.offset.item() == pytest.approx(-0.5 - 0.01 * 4 * 0.34)
+
+
+@pytest.mark.parametrize("kind", ["wgan_gp", "r1"])
+@pytest.mark.parametrize("grid", [(8, 8), (8, 8, 8)])
+def test_sixteen_bits_step_nearly_as_thirty_two(grid, kind):
+    stepped = []
+    for precision in ("float32", "bfloat16"):
+        torch.manual_seed(1)
+        generator, critic = Generator(grid, (2, 3)), Critic(grid, [[2], [3]])
+        healthy, sick = torch.randn(2, 4, 1, *grid)
+        settings = SETTINGS | {"critic": kind, "method": "defigan", "precision": precision}
+        numbers = critic_step(generator, critic, torch.optim.SGD(critic.parameters(), 0.01), healthy, sick, settings)
+        numbers |= generator_step(generator, critic, torch.optim.SGD(generator.parameters(), 0.01), sick, settings)
+        assert all(
+            p.dtype == torch.float32 and p.isfinite().all() for p in [*generator.parameters(), *critic.parameters()]
+        )
+        stepped.append(list(numbers.values()))
+    np.testing.assert_allclose(*stepped, rtol=0.05, atol=0.05)
+    assert stepped[0] != stepped[1]
+
+
+def test_without_a_pair_of_validation_subjects_the_distance_chooses(tmp_path, caplog):
+    """As where a scan of each pair failed."""
+    of_train = {"row": [0], "change": np.zeros((1, 8, 8)), "mask": np.ones((1, 8, 8), bool), "subject": ["1"]}
+    np.savez(tmp_path / "pairs.npz", split=np.array(["train"]), **of_train)
+    assert observed_pairs(tmp_path / "pairs.npz") is None
+    assert "the critic's distance chooses" in caplog.text
 
 
 @pytest.mark.parametrize("grid", [(8, 8), (4, 6, 5)])

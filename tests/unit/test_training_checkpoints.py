@@ -48,7 +48,7 @@ elif kind == "generator":
     settings = dict(channels=[2, 3], critic_network="plain", critic_channels=[[2], [3]], output_scale=1.0,
                     fill=None, critic="wgan_gp",
                     penalty_weight=10.0, regulariser_weight=1.0, learning_rate=0.01, batch_size=2, flip=True,
-                    report_every=2, stages=[dict(generator_updates=4, critic_updates=3),
+                    precision="float32", report_every=2, stages=[dict(generator_updates=4, critic_updates=3),
                                             dict(generator_updates=12, critic_updates=1)])
     network, _ = train_generator(pack, settings, device, folder / "resume.pt")
 else:

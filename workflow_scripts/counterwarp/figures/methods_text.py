@@ -196,10 +196,14 @@ def _removal(config: dict, scans: pd.DataFrame) -> str:
 
 
 def _pairs(config: dict, scans: pd.DataFrame) -> str:
+    if config["cohort"]["source"] == "films":
+        images, by, where = "films", "an affine transformation with SimpleITK [Lowekamp 2013]", "where both are seen"
+    else:
+        images, by, where = "scans", "a rigid transformation with ANTs [Avants 2011a]", "inside both brains"
     return (
-        "Of subjects who fell ill between two films the earlier one was registered to the later one by an affine "
-        "transformation with SimpleITK [Lowekamp 2013]; the change of intensity that a method predicts was compared "
-        "with that between the two by normalised cross-correlation [Lanfredi 2020]"
+        f"Of two {images} of a subject between which the disease began or went on, the earlier one was registered to "
+        f"the later one by {by}; the change of intensity that a method predicts was compared with that between the two "
+        f"{where} by normalised cross-correlation [Lanfredi 2020]"
     )
 
 
@@ -251,6 +255,7 @@ STAGES: tuple[Callable[[dict, pd.DataFrame], str], ...] = (
     _explain,
     _critic,
     _removal,
+    _pairs,
     _group,
     _roi,
     _evaluate,
@@ -259,7 +264,7 @@ STAGES: tuple[Callable[[dict, pd.DataFrame], str], ...] = (
 
 
 # What is done to scans and not to drawn images.
-OF_SCANS = (_preprocess, _group, _roi)
+OF_SCANS = (_preprocess, _pairs, _group, _roi)
 # What needs a simulator.
 OF_SIMULATORS = (_simulator, _explain)
 OF_FILMS = (_cohort, _films, _classifier, _simulator, _explain, _critic, _removal, _pairs, _workflow)

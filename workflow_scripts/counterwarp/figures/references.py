@@ -11,6 +11,8 @@ REFERENCES = {
     "Neuroinformatics 9, 2011",
     "Baumgartner 2018": "Baumgartner et al., Visual feature attribution using Wasserstein GANs, CVPR 2018",
     "Benjamini 1995": "Benjamini and Hochberg, Controlling the false discovery rate, J. R. Stat. Soc. B 57, 1995",
+    "Lanfredi 2020": "Bigolin Lanfredi et al., Interpretation of disease evidence for medical images using adversarial "
+    "deformation fields, MICCAI 2020",
     "Fonov 2011": "Fonov et al., Unbiased average age-appropriate atlases for pediatric studies, NeuroImage 54, 2011",
     "Goodfellow 2015": "Goodfellow et al., Explaining and harnessing adversarial examples, ICLR 2015",
     "Gorgolewski 2016": "Gorgolewski et al., The brain imaging data structure, Sci. Data 3, 2016",
@@ -25,8 +27,6 @@ REFERENCES = {
     "Kingma 2015": "Kingma and Ba, Adam: a method for stochastic optimization, ICLR 2015",
     "Kokhlikyan 2020": "Kokhlikyan et al., Captum: a unified and generic model interpretability library for PyTorch, "
     "arXiv 2009.07896, 2020",
-    "Lanfredi 2020": "Bigolin Lanfredi et al., Interpretation of disease evidence for medical images using adversarial "
-    "deformation fields, MICCAI 2020",
     "Liu 2021": "Liu et al., Going beyond saliency maps: training deep models to interpret deep models, IPMI 2021",
     "Lowekamp 2013": "Lowekamp et al., The design of SimpleITK, Front. Neuroinform. 7, 2013",
     "Manjón 2010": "Manjón et al., Adaptive non-local means denoising of MR images, J. Magn. Reson. Imaging 31, 2010",

@@ -100,9 +100,10 @@ TABLES = {
     "longitudinal": Told(
         "Change between two scans",
         """Normalised cross-correlation of the change that a method predicts (the later scan without the disease, minus
-        that scan) with the change that was observed (the earlier scan, rigidly registered, minus the later), inside
-        both brains: mean over a subject's pairs, then over the test subjects. mean and sd are over the seeds, low and
-        high the 95 % interval when subjects are drawn anew.""",
+        that scan) with the change that was observed (the earlier scan, registered to the later, minus the later; heads
+        rigidly, films affinely), inside both brains, of films where both are seen: mean over a subject's pairs, then
+        over the test subjects. mean and sd are over the seeds, low and high the 95 % interval when subjects are drawn
+        anew.""",
     ),
     "longitudinal_order": Told(
         "Change between two scans: pairs of methods",

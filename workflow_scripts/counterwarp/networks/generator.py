@@ -103,7 +103,8 @@ def remove(generator: Generator, images: Tensor) -> tuple[Tensor, Tensor]:
         x0^, (batch, 1, *grid).
         phi or M, as of `Generator.forward`.
     """
-    field = generator(images)
+    # Positions need all the digits that an image's arithmetic can do without.
+    field = generator(images).float()
     if generator.output == "image":
         return images + field, field
     return warp(images, field, generator.fill), field

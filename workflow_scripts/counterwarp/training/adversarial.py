@@ -4,6 +4,7 @@ healthier class's (Bigolin Lanfredi et al. 2020, section 2)."""
 import logging
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from tqdm import tqdm
 
 from counterwarp.errors import CounterwarpError
 from counterwarp.networks.critic import build_critic
+from counterwarp.networks.device import arithmetic
 from counterwarp.networks.generator import Generator, remove
 from counterwarp.training.checkpoints import ResumeFile, fingerprint
 from counterwarp.training.classifier import augment
@@ -73,7 +75,7 @@ def zero_centred_penalty(critic: nn.Module, healthy: Tensor, removed: Tensor) ->
 def _slopes(critic: nn.Module, images: Tensor) -> Tensor:
     """||grad D||_2 of each image, over all of its voxels: (batch,)."""
     images = images.detach().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(critic(images).sum(), images, create_graph=True)
+    (gradient,) = torch.autograd.grad(critic(images).float().sum(), images, create_graph=True)
     return gradient.flatten(1).norm(dim=1)
 
 
@@ -126,10 +128,14 @@ def true_pairs(pack: Pack, truth: str) -> Pairs:
     return Pairs(rows, change, np.ones(change.shape, bool), pack.index["subject"].to_numpy()[rows])
 
 
-def observed_pairs(path: str) -> Pairs:
-    """The pairs of validation subjects (npz of `counterwarp.imaging.longitudinal.pack_changes`)."""
+def observed_pairs(path: str) -> Pairs | None:
+    """The pairs of validation subjects (npz of `counterwarp.imaging.longitudinal.pack_changes`); None where none is
+    left, because a scan of each failed."""
     with np.load(path) as arrays:
         held_out = arrays["split"] == "validation"
+        if not held_out.any():
+            LOG.warning("no pair of validation subjects is left: the critic's distance chooses the generator")
+            return None
         return Pairs(*(arrays[name][held_out] for name in ("row", "change", "mask", "subject")))
 
 
@@ -146,20 +152,23 @@ def critic_step(generator: nn.Module, critic: nn.Module, optimiser, healthy: Ten
 
     Args:
         healthy, sick: (batch, 1, *grid), x0 and x1.
-        settings: `critic` (a key of CRITICS) and `penalty_weight`.
+        settings: `critic` (a key of CRITICS), `penalty_weight` and `precision`.
 
     Returns:
         distance (E D(x0^) - E D(x0)) and penalty: numbers.
     """
     losses, penalty_of = CRITICS[settings["critic"]]
-    with torch.no_grad():
+    lowered = partial(arithmetic, healthy.device, settings["precision"])
+    with torch.no_grad(), lowered():
         removed, _ = remove(generator, sick)
     optimiser.zero_grad()
     # Apart from the losses, so that the graph of its second derivatives is gone before theirs is built.
-    penalty = penalty_of(critic, healthy, removed)
+    with lowered():
+        penalty = penalty_of(critic, healthy, removed)
     (settings["penalty_weight"] * penalty).backward()
     # As one batch: torch has a slow convolution for a single small image.
-    scores, removed_scores = critic(torch.cat([healthy, removed])).chunk(2)
+    with lowered():
+        scores, removed_scores = critic(torch.cat([healthy, removed])).float().chunk(2)
     losses(scores, removed_scores)[0].backward()
     optimiser.step()
     return {"distance": (removed_scores.mean() - scores.mean()).item(), "penalty": penalty.item()}
@@ -170,14 +179,15 @@ def generator_step(generator: nn.Module, critic: nn.Module, optimiser, sick: Ten
 
     Args:
         sick: (batch, 1, *grid), x1.
-        settings: `critic` (a key of CRITICS) and `regulariser_weight`.
+        settings: `critic` (a key of CRITICS), `regulariser_weight` and `precision`.
 
     Returns:
         score (E D(x0^)) and regulariser: numbers.
     """
     critic.requires_grad_(False)
-    removed, field = remove(generator, sick)
-    scores = critic(removed)
+    with arithmetic(sick.device, settings["precision"]):
+        removed, field = remove(generator, sick)
+        scores = critic(removed).float()
     regulariser = VARIANTS[settings["method"]]["regulariser"](field)
     loss = CRITICS[settings["critic"]][0](scores, scores)[1] + settings["regulariser_weight"] * regulariser
     optimiser.zero_grad()
@@ -200,10 +210,10 @@ def train_generator(
 
     Args:
         pack: trained on split "train"; split "validation" chooses the generator.
-        settings: section `adversarial` of the configuration: channels, output_scale, fill (of `Generator`),
-            critic_network, critic_channels and critic_weights (of `build_critic`), critic (a key of CRITICS),
-            penalty_weight, regulariser_weight, learning_rate, batch_size (of each group), flip, report_every (generator
-            updates), stages (list of generator_updates and, for each of these, critic_updates).
+        settings: section `adversarial` of the configuration, with `precision`: channels, output_scale, fill (of
+            `Generator`), critic_network, critic_channels, critic_weights (of `build_critic`), critic (a key of
+            CRITICS), penalty_weight, regulariser_weight, learning_rate, batch_size (of each group), flip, report_every
+            (generator updates), stages (list of generator_updates and, for each of these, critic_updates).
         device: where to train; torch's generator must have been seeded.
         resume: path of the resume file; the caller removes it when the results are safe.
         origin: whatever else the result depends on, such as the seed.
