@@ -1,16 +1,19 @@
 """Train the generator that takes the disease out of patients' images, against a critic."""
 
 import math
+import shutil
 from pathlib import Path
 
+from counterwarp.errors import CounterwarpError
 from counterwarp.networks import files
 from counterwarp.networks.device import prepare
-from counterwarp.training.adversarial import observed_pairs, train_generator, true_pairs
+from counterwarp.training.adversarial import DivergedError, observed_pairs, train_generator, true_pairs
 from counterwarp.training.pack import read_pack
 from counterwarp.workflow import cohort_step
 
 # Beside the outputs but none of them: Snakemake deletes the outputs of a job that dies.
 RESUME = Path(snakemake.output.weights).with_name("resume.pt")
+LAST_GOOD = RESUME.with_name("last_good")
 
 
 def train(inputs, outputs):
@@ -21,10 +24,22 @@ def train(inputs, outputs):
     of_method |= {"critic_weights": inputs.critic_weights or None, "precision": params.precision}
     origin = {"code": params.code, "seed": params.seed, "threads": params.threads}
     pairs = true_pairs(pack, inputs.truth) if inputs.truth else observed_pairs(inputs.pairs) if inputs.pairs else None
-    network, history = train_generator(pack, params.settings | of_method, device, RESUME, origin, method, pairs)
-    files.save(network, outputs.weights, outputs.architecture)
-    history.to_csv(outputs.history, sep="\t", index=False)
+    try:
+        result = train_generator(pack, params.settings | of_method, device, RESUME, origin, method, pairs)
+    except DivergedError as error:
+        if not error.network:
+            raise
+        LAST_GOOD.mkdir(exist_ok=True)
+        save(error.network, error.history, *(LAST_GOOD / Path(path).name for path in snakemake.output))
+        raise CounterwarpError(f"{error} in {LAST_GOOD}") from error
+    save(*result, outputs.weights, outputs.architecture, outputs.history)
+
+
+def save(network, history, weights, architecture, table):
+    files.save(network, weights, architecture)
+    history.to_csv(table, sep="\t", index=False)
 
 
 cohort_step(snakemake, train)
 RESUME.unlink(missing_ok=True)
+shutil.rmtree(LAST_GOOD, ignore_errors=True)

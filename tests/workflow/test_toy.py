@@ -29,10 +29,11 @@ def toy(tmp_path_factory):
     return workflow
 
 
-def run(workflow):
+def run(workflow, *arguments, check=True, **adversarial):
     overlay = workflow.folder / "small.yaml"
-    overlay.write_text(yaml.safe_dump(SMALL))
-    return workflow.run(configfiles=[workflow.code / "experiments/defigan_toy.yaml", overlay])
+    overlay.write_text(yaml.safe_dump(SMALL | {"adversarial": SMALL["adversarial"] | adversarial}))
+    study = workflow.code / "experiments/defigan_toy.yaml"
+    return workflow.run(*arguments, configfiles=[study, overlay], check=check)
 
 
 def test_every_method_of_both_papers_is_in_one_table(toy):
@@ -56,3 +57,22 @@ def test_the_history_of_a_training_names_the_generator_that_was_taken(toy):
     assert history["chosen"].sum() == 1
     best = history.loc[history["chosen"], "validation_ncc"].iloc[0]
     assert best == history["validation_ncc"].max()
+
+
+def test_a_training_that_diverges_says_where_and_keeps_its_last_good_generator(toy):
+    """With a step this large the critic leaves all bounds after the first validation."""
+    folder = toy.results / "generator/defigan/seed-1"
+    weights = str((folder / "weights.safetensors").relative_to(toy.folder))
+    stages = {"defigan": [{"generator_updates": 5, "critic_updates": 1}], "vagan": STAGES}
+    text = run(toy, "--", weights, check=False, learning_rate=1e3, report_every=1, stages=stages)
+    assert toy.returncode != 0 and "Traceback" not in text
+    log = (toy.results / "logs/train_generator_defigan_seed-1.log").read_text()
+    assert "the training diverged in generator update 2 " in log and "Lower adversarial.learning_rate" in log
+    assert "of the generators so far, that of update 1 is kept in" in log
+    assert sorted(path.name for path in (folder / "last_good").iterdir()) == [
+        "architecture.json",
+        "history.tsv",
+        "weights.safetensors",
+    ]
+    run(toy, "--", weights)
+    assert sorted(path.name for path in folder.iterdir()) == ["architecture.json", "history.tsv", "weights.safetensors"]
