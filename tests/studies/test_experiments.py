@@ -90,16 +90,20 @@ def test_a_study_of_empty_files_of_its_size_is_planned(tmp_path, study):
 
 
 def test_defigan_on_adni_is_planned_with_the_networks_of_the_paper(tmp_path):
+    """825 subjects and 3,726 scans; a third of the subjects fall ill after their second scan."""
+    visits = [5] * 426 + [4] * 399
     rows = [
         {"subject": f"sub-{i:04d}", "session_id": f"ses-{v}", "age": 70 + v, "sex": "FM"[i % 2], "diagnosis": label}
-        for i in range(24)
-        for v, label in enumerate(["MCI", "AD"] if i < 8 else ["MCI"] if i < 16 else ["AD"])
+        for i, n in enumerate(visits)
+        for v, label in enumerate((["MCI"] * 2 + ["AD"] * (n - 2), ["MCI"] * n, ["AD"] * n)[i % 3])
     ]
     write_empty(tmp_path / "data", rows)
     workflow = Workflow(tmp_path / "workflow")
     text = run(workflow, "defigan_adni", tmp_path / "data", "--dry-run", "--quiet", "rules")
     planned = dict(re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE))
-    assert planned["prepare_scan"] == "32" and planned["observed_change"] == "8" and planned["removal_figure"] == "1"
+    pairs = sum(n - 2 for n in visits[::3])
+    assert planned["prepare_scan"] == "3726" and planned["observed_change"] == str(pairs)
+    assert planned["removal_figure"] == "1"
     # Both methods and five seeds; no simulator.
     assert planned["train_generator"] == "10" and "train_simulator" not in planned
     table = pd.read_csv(workflow.folder / "results/defigan_adni/cohort/scans.tsv", sep="\t", dtype=str)

@@ -94,10 +94,10 @@ def test_the_report_has_the_pairs_the_figures_and_says_where_the_critic_starts(f
 
 
 def test_the_study_of_empty_films_is_planned_with_the_networks_of_the_paper(tmp_path):
-    """A tenth of the paper's films; all of them are indexed in test_cohorts_table.py."""
-    rows = [(f"single{i}", "train", i % 2, 2014) for i in range(319)]
-    for split, subjects in (("validation", 18), ("test", 35)):
-        rows += [(f"{split}{i}", split, min(visit, 1), 2014 + visit) for i in range(subjects) for visit in range(3)]
+    """The paper's 4,472: 3,189 for training, and of 354 test subjects 547 pairs."""
+    rows = [(f"single{i}", "train", i % 2, 2014) for i in range(3189)]
+    for split, visits in (("validation", [2] * 191), ("test", [3] * 193 + [2] * 161)):
+        rows += [(f"{split}{i}", split, min(v, 1), 2014 + v) for i, n in enumerate(visits) for v in range(n)]
     table = pd.DataFrame(rows, columns=["subject", "split", "label", "year"])
     table = table.assign(date=table["year"].astype(str) + "-06-01", path="film.png", view="PA").drop(columns="year")
     (tmp_path / "film.png").touch()
@@ -105,6 +105,6 @@ def test_the_study_of_empty_films_is_planned_with_the_networks_of_the_paper(tmp_
     workflow = Workflow(tmp_path / "workflow")
     text = run(workflow, tmp_path / "films.tsv", "--dry-run", "--quiet", "rules")
     planned = dict(re.findall(r"^(\w+) +(\d+)$", text, re.MULTILINE))
-    assert planned["prepare_film"] == str(319 + 3 * 53) and planned["observed_change"] == str(2 * 53)
+    assert planned["prepare_film"] == "4472" and planned["observed_change"] == str(547 + 191)
     # Both methods, five seeds.
     assert planned["train_generator"] == "10" and planned["explain_generator"] == "10"
