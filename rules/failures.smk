@@ -30,6 +30,6 @@ rule failures_table:
     params:
         code=digest("failures_table"),
         command=command(),
-        results=f"results/{config['experiment']}",
+        experiment=config["experiment"],
     script:
         "../workflow_scripts/failures_table.py"
