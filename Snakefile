@@ -16,16 +16,9 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 configfile: f"{workflow.basedir}/config.yaml"
 
 
-# With its own limit of jobs a second Snakemake 9.27 looks for jobs again a second after each look, for ever: after n jobs n
-# times a second, and at its end it waits for the last look. A limit that a user sets holds.
-onstart:
-    limit = workflow.scheduling_settings.max_jobs_per_timespan
-    if (limit.max_jobs, limit.timespan) == (100, 1):
-        workflow.scheduler.job_rate_limiter = None
-
-
 include: "rules/common.smk"
 include: "rules/cluster.smk"
+include: "rules/scheduling.smk"
 
 
 # In the order in which the data flow.
@@ -55,13 +48,7 @@ for stage in STAGES:
     include: f"rules/{stage}.smk"
 
 
-# After the rules: Snakemake looks for wildcards in a path before it puts pathvars in, and so sees those of a pathvar only
-# in rules that are there already.
-wildcard_constraints:
-    scan="sub-[A-Za-z0-9]+(_ses-[A-Za-z0-9]+)?",
-    folder="sub-[A-Za-z0-9]+(/ses-[A-Za-z0-9]+)?",
-    method="[a-z_0-9]+",
-    seed="[0-9]+(-shuffled)?",
+include: "rules/wildcards.smk"
 
 
 rule all:
