@@ -1,13 +1,8 @@
-import gc
 import os
 
 from snakemake.utils import min_version
 
 min_version("9.27")
-
-# A plan is hundreds of thousands of objects that live to the end. To look through them for garbage as often as Python
-# does by itself is a tenth of the planning of a large study.
-gc.set_threshold(20_000, 50, 100)
 
 # A job's idle threads sleep: spinning until there is work again is a tenth of the CPU seconds of a training.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
@@ -16,6 +11,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 configfile: f"{workflow.basedir}/config.yaml"
 
 
+include: "rules/planning.smk"
 include: "rules/common.smk"
 include: "rules/cluster.smk"
 include: "rules/scheduling.smk"
