@@ -14,7 +14,7 @@ from counterwarp.cohorts.table import check_averaged, check_covariates, read, wr
 from counterwarp.config import check_config, check_together
 from counterwarp.errors import ConfigError
 from counterwarp.explain import OF_INTENSITY, methods
-from counterwarp.imaging.engines import check_engines
+from counterwarp.imaging.engines import check_engines, follow_recipe
 from counterwarp.imaging.films import FilmGrid
 from counterwarp.resources import (
     RESOURCES,
@@ -66,8 +66,16 @@ def every_scan(pattern, **wanted):
 
 
 def scan_settings(wildcards):
+    return settings_of(wildcards.scan)
+
+
+def earlier_settings(wildcards):
+    return settings_of(EARLIER[wildcards.scan])
+
+
+def settings_of(name):
     """What the simulation of one scan depends on, and nothing else: another subject's age is no reason to rerun."""
-    scan, demo = SCANS.loc[wildcards.scan], config["cohort"]["demo"]
+    scan, demo = SCANS.loc[name], config["cohort"]["demo"]
     return {
         "seed": config["cohort"]["seed"],
         "subject": scan.subject,

@@ -28,9 +28,11 @@ def index_cohort():
     """The table of scans: made by the main process, read by its jobs."""
     results = Path(workflow.pathvars.apply("<results>/cohort"))
     if not workflow.is_main_process:
+        follow_recipe(config["preprocess"])
         return NO_SCANS if IS_BENCHMARK else read(results / "scans.tsv")
     try:
         check_config(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
+        follow_recipe(config["preprocess"])
         check_shared_cache()
         if IS_BENCHMARK:
             return NO_SCANS

@@ -1,6 +1,8 @@
 """Programs of others, by small ones in their place: command lines, what becomes of their outputs, and what is said."""
 
+import os
 import sys
+from copy import deepcopy
 
 import nibabel as nib
 import numpy as np
@@ -9,7 +11,7 @@ from counterwarp.cohorts.phantom import mni152
 from counterwarp.errors import ConfigError, ScanError
 from counterwarp.imaging.ants import read_world_matrix, run, write_world_matrix
 from counterwarp.imaging.conform import conform
-from counterwarp.imaging.engines import check_engines
+from counterwarp.imaging.engines import CHOSEN, check_engines, follow_recipe
 from counterwarp.imaging.fsl import bet, flirt, from_flirt, to_flirt
 from counterwarp.imaging.io import Volume, read_sidecar, read_volume, write_image
 from counterwarp.imaging.qc import correlation
@@ -294,3 +296,41 @@ def test_a_folder_whose_path_the_programs_cannot_read_is_refused(fsl, monkeypatc
                 ConfigError, match=rf"{name}: .* cannot read a path that holds .*; run in another folder"
             ):
                 check_engines(wanted)
+
+
+RECIPE = {"recipe": "defigan", "conform": "nibabel", "denoise": True, "register": {"engine": "ants", "dof": 12}}
+RECIPE["strip"] = {"engine": "template", "head": "simulated", "bet_fraction": 0.5, "masks": ""}
+
+
+@pytest.fixture
+def nothing_chosen():
+    """As at the start of a run; afterwards, too."""
+    os.environ.pop(CHOSEN, None)
+    yield
+    os.environ.pop(CHOSEN, None)
+
+
+def test_the_recipe_of_defigan_takes_fsl_and_robex_where_they_are(fsl, nothing_chosen):
+    preprocess = deepcopy(RECIPE)
+    follow_recipe(preprocess)
+    assert preprocess["conform"] == "fsl" and preprocess["register"] == {"engine": "flirt", "dof": 7}
+    assert preprocess["strip"] == RECIPE["strip"] | {"engine": "robex+bet", "bet_fraction": 0.25}
+    assert preprocess["denoise"] is False
+
+
+def test_a_job_follows_the_choice_of_the_run_whatever_its_host_has(programs, monkeypatch, caplog, nothing_chosen):
+    monkeypatch.delenv("FSLDIR", raising=False)
+    host, job = deepcopy(RECIPE), deepcopy(RECIPE)
+    follow_recipe(host)
+    assert "runs on the embedded engines: preprocess.conform: fsl needs FSL" in caplog.text
+    monkeypatch.setenv("FSLDIR", str(programs))
+    monkeypatch.setenv("PATH", str(programs / "bin"), prepend=":")
+    follow_recipe(job)
+    assert job == host and host["conform"] == "nibabel" and host["register"] == {"engine": "ants", "dof": 7}
+    assert host["strip"] == RECIPE["strip"]
+
+
+def test_without_a_recipe_nothing_is_chosen(nothing_chosen):
+    preprocess = DEFAULTS | {"recipe": None}
+    follow_recipe(preprocess)
+    assert preprocess == DEFAULTS | {"recipe": None} and CHOSEN not in os.environ

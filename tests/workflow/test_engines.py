@@ -18,11 +18,7 @@ from fsl_like import VERSION, write_programs
 SCAN = "results/tiny/derivatives/sub-001/ses-01/anat/sub-001_ses-01"
 TRUE_MASK = "derivatives/truth/sub-001/ses-01/anat/sub-001_ses-01_desc-brain_mask.nii.gz"
 HEAD = RESOURCES["MNI152NLin2009cAsym"]
-DEFIGAN = {
-    "conform": "fsl",
-    "strip": {"engine": "robex+bet", "bet_fraction": 0.25},
-    "register": {"engine": "flirt", "dof": 7},
-}
+DEFIGAN = {"recipe": "defigan"}
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +30,11 @@ def study(finished, tmp_path_factory) -> Workflow:
     return workflow
 
 
-def preprocessed(study, monkeypatch, target: str, preprocess: dict, *arguments, check=True) -> str:
+def preprocessed(study, monkeypatch, target: str, preprocess: dict, *arguments, check=True, fsl=True) -> str:
     """What snakemake prints when it makes one file of the first scan."""
-    monkeypatch.setenv("FSLDIR", str(study.programs))
-    monkeypatch.setenv("PATH", str(study.programs / "bin"), prepend=os.pathsep)
+    if fsl:
+        monkeypatch.setenv("FSLDIR", str(study.programs))
+        monkeypatch.setenv("PATH", str(study.programs / "bin"), prepend=os.pathsep)
     # The jobs take the library from here, and not from where it is installed.
     monkeypatch.setenv("PYTHONPATH", f"{study.programs}{os.pathsep}{study.code / 'workflow_scripts'}")
     path = study.folder / "overlay.yaml"
@@ -58,6 +55,16 @@ def test_the_recipe_of_defigan_runs_to_the_networks_grid(study, monkeypatch):
     assert all(engine["SoftwareVersions"]["FSL"] == VERSION for engine in told.values())
     image = read_volume(study.folder / f"{SCAN}_space-MNI152_res-network_desc-normalised_T1w.nii.gz").data
     assert image.shape == (16, 16, 16) and np.isfinite(image).all() and image.std() > 0.1
+
+
+def test_without_fsl_the_recipe_of_defigan_runs_on_the_embedded_engines_and_says_so(study, monkeypatch):
+    monkeypatch.delenv("FSLDIR", raising=False)
+    text = preprocessed(study, monkeypatch, "space-MNI152_desc-preproc_T1w.json", DEFIGAN, fsl=False)
+    assert "preprocess.recipe: defigan runs on the embedded engines: preprocess.conform: fsl needs FSL, but no" in text
+    told = read_sidecar(study.folder / f"{SCAN}_space-MNI152_desc-preproc_T1w.json")["Engines"]
+    assert [engine["Engine"] for engine in told.values()] == ["nibabel", "template", "ants"]
+    text = preprocessed(study, monkeypatch, "desc-brain_mask.nii.gz", DEFIGAN | {"conform": "fsl"}, check=False)
+    assert study.returncode != 0 and "preprocess.conform: 'fsl' would not be read, because preprocess.recipe" in text
 
 
 def test_a_head_is_fetched_checked_and_finds_the_brain(study, monkeypatch, tmp_path):

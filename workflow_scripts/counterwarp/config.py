@@ -18,6 +18,9 @@ OF_ENGINES = {
     "masks": ("", ("mask",)),
 }
 
+# What preprocess.recipe sets, with its default.
+OF_RECIPES = {"conform": "nibabel", "denoise": True, "register": {"engine": "ants", "dof": 12}}
+
 
 def check_config(config: dict, schema_path: str | Path) -> None:
     """Raise a ConfigError that lists every unknown key, wrong type and value out of range; or what contradicts itself.
@@ -71,7 +74,7 @@ def contradictions(config: dict) -> list[str]:
             f"qc.listed: {quality['listed']!r} would not be read, because qc.exclude is {quality['exclude']}; set it "
             "to listed, or leave qc.listed empty"
         )
-    problems += _unread(config["preprocess"]["strip"])
+    problems += _unread(config["preprocess"]["strip"]) + _twice_set(config["preprocess"])
     if cohort["source"] not in ("gaussians", "toy", "films"):
         problems += _impossible_grid(config)
     return problems
@@ -85,6 +88,20 @@ def _unread(strip: dict) -> list[str]:
         f"set it to {' or '.join(engines)}, or leave preprocess.strip.{option} out"
         for option, (default, engines) in OF_ENGINES.items()
         if strip[option] != default and engine not in engines
+    ]
+
+
+def _twice_set(preprocess: dict) -> list[str]:
+    """What is set although a recipe sets it."""
+    if not preprocess["recipe"]:
+        return []
+    values = {name: preprocess[name] for name, default in OF_RECIPES.items() if preprocess[name] != default}
+    if preprocess["strip"]["engine"] != "template":
+        values["strip.engine"] = preprocess["strip"]["engine"]
+    return [
+        f"preprocess.{name}: {value!r} would not be read, because preprocess.recipe {preprocess['recipe']} sets it; "
+        f"leave one of them out"
+        for name, value in values.items()
     ]
 
 

