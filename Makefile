@@ -38,6 +38,7 @@ bench: demo
 	$(BIN)/python tests/bench/index_dataset.py
 	$(BIN)/python tests/bench/joint_step.py
 	$(BIN)/python tests/bench/adversarial_step.py
+	$(BIN)/python tests/bench/adversarial_step.py --full results/bench/adversarial_step_full.tsv
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || \
