@@ -152,6 +152,38 @@ def test_an_atlas_is_fetched_once_for_all_projects(workflow, tmp_path, monkeypat
     assert "rule fetch" not in workflow.run("--", brain, configfiles=files)
 
 
+def test_pairs_that_show_no_change_stop_before_any_work_with_all_problems(workflow):
+    """Twelve subjects of one scan, and of two: in reverse order, in two splits, at two field strengths."""
+    (workflow.folder / "scan.nii.gz").touch()
+    split = ["train", "validation", "test", "train", "train", "train"]
+    rows = [(f"{i:02d}", "1", 70, ("control", "patient")[i % 2], "3.0", split[i // 2]) for i in range(12)]
+    bad = [
+        ("20", "1", 72, "control", "3.0", "test"),
+        ("20", "2", 70, "patient", "3.0", "test"),
+        ("21", "1", 70, "control", "3.0", "test"),
+        ("21", "2", 72, "patient", "3.0", "train"),
+    ]
+    apart = [("22", "1", 70, "control", "1.5", "test"), ("22", "2", 72, "patient", "3.0", "test")]
+
+    def said(rows):
+        columns = ["subject", "session", "age", "group", "field_strength", "split"]
+        table = pd.DataFrame(rows, columns=columns).assign(sex="F", path="scan.nii.gz")
+        table.to_csv(workflow.folder / "scans.tsv", sep="\t", index=False)
+        cohort = {"source": "table", "path": str(workflow.folder / "scans.tsv")}
+        files = overlay(workflow, cohort=cohort, longitudinal={"earlier": "control", "later": "patient"})
+        text = workflow.run("--dry-run", configfiles=files, check=False)
+        assert workflow.returncode != 0 and "Nothing was started. Correct this first:" in text
+        assert "Traceback" not in text
+        return text
+
+    text = said(rows + bad)
+    assert "sub-20_ses-2: age 70.0 as patient, but sub-20_ses-1 has age 72.0 as control and should be earlier" in text
+    assert "sub-21: in test and train; keep a subject in one split" in text
+    text = said(rows + apart)
+    assert "no control scan is followed by a patient scan of the same subject and field strength" in text
+    assert "(subjects with both at different ones: 1): add scans, or set longitudinal: null" in text
+
+
 # Of a scan's file.
 ODD = "scans/é (1) $HOME.nii.gz"
 
