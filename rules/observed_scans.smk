@@ -31,3 +31,48 @@ rule observed_change:
         space=SPACE,
     script:
         "../workflow_scripts/observed_change.py"
+
+
+# The demo's heads without noise, bias field and registration.
+rule simulate_change:
+    input:
+        phantom=rules.templates.output.phantom,
+    output:
+        change="<truth>_desc-change_T1w.nii.gz",
+    log:
+        "<scanlog>_simulate_change.log",
+    cache: True
+    group:
+        "pair"
+    conda:
+        "../envs/cohort.yaml"
+    resources:
+        runtime=minutes(2),
+    params:
+        code=digest("simulate_change"),
+        earlier=earlier_settings,
+        later=scan_settings,
+    script:
+        "../workflow_scripts/simulate_change.py"
+
+
+rule pack_true_changes:
+    input:
+        pairs="<results>/longitudinal/pairs.npz",
+        affine="<pack>/affine.json",
+        changes=every_later(rules.simulate_change.output.change),
+        transforms=every_later("<scan>_from-T1w_to-<space>_mode-image_xfm.json"),
+    output:
+        changes="<results>/longitudinal/true_changes.npy",
+    log:
+        "<logs>/pack_true_changes.log",
+    cache: True
+    localrule: True
+    conda:
+        "../envs/pack.yaml"
+    params:
+        code=digest("pack_true_changes"),
+        scans=PAIRS["later"].to_list(),
+        network_shape=config["preprocess"]["network_shape"],
+    script:
+        "../workflow_scripts/pack_true_changes.py"

@@ -8,13 +8,10 @@ from counterwarp.workflow import cohort_step
 def write(inputs, outputs):
     params = snakemake.params
     jobs = [(method, str(seed)) for method, seed in params.jobs]
-    changes, maps = (
-        {job: np.load(path, mmap_mode="r") for job, path in zip(jobs, paths, strict=True)}
-        for paths in (inputs.changes, inputs.maps)
-    )
+    changes = {job: np.load(path, mmap_mode="r") for job, path in zip(jobs, inputs.changes, strict=True)}
     truth = np.load(inputs.truth, mmap_mode="r") if inputs.truth else None
     with np.load(inputs.pairs) as pairs:
-        scores = score_methods(changes, maps, dict(pairs), truth)
+        scores = score_methods(changes, dict(pairs), truth)
     scores.to_csv(outputs.pairs, sep="\t", index=False)
     tested = scores[scores["split"] == "test"]
     summarise(tested, params.seed).to_csv(outputs.methods, sep="\t", index=False)

@@ -1,5 +1,6 @@
 """The simulated truth, checked against the simulated anatomy itself."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from counterwarp.cohorts.deform import exponential, log_determinant
 from counterwarp.cohorts.demo import ScanSettings, write_phantom, write_scan
 from counterwarp.cohorts.participants import draw_participants
 from counterwarp.cohorts.phantom import HEAD
-from counterwarp.cohorts.simulate import COARSE, Anatomy, disease, draw_anatomy, draw_scanner
+from counterwarp.cohorts.simulate import COARSE, Anatomy, disease, draw_anatomy, draw_scanner, simulate, true_change
 from counterwarp.imaging.parcellation import REGIONS as MEASURED
 
 REGIONS = {"lateral_ventricle": 0.4, "hippocampus": -0.2, "medial_temporal_cortex": -0.2}
@@ -133,6 +134,24 @@ def test_a_scan_is_the_same_twice_and_another_session_differs(tmp_path):
     assert image("once") == image("again")
     assert image("once")[0] != image("later", session="02")[0]
     assert image("once")[0] != image("opposite", anatomy=-3)[0]
+
+
+def test_the_true_change_is_the_difference_of_two_scans_by_one_scanner_without_noise_and_bias(anatomy):
+    head, velocity = phantom.head(), phantom.disease_velocity(REGIONS)
+    scanner = replace(draw_scanner(np.random.default_rng(1), anatomy.size, 6.0), bias=np.zeros((3, 3, 3)))
+
+    def scanned(severity, ageing):
+        return simulate(head.signal, head.brain, velocity, anatomy, scanner, severity, ageing, 1.0, noise=0.0).image
+
+    def change(earlier, later):
+        return true_change(head.signal, velocity, anatomy, scanner, earlier, later)
+
+    difference = scanned(0.5, 0.1) - scanned(1.2, 0.2)
+    # A scan takes disease and ageing one after the other, which are interpolated twice.
+    np.testing.assert_allclose(change(0.6, 1.4), difference, atol=15)
+    assert np.abs(difference).max() > 150
+    assert np.array_equal(change(0.6, 0.6), np.zeros(scanner.shape))
+    np.testing.assert_allclose(change(1.4, 0.6), -change(0.6, 1.4))
 
 
 def test_opposite_anatomies_are_inverse_and_their_mean_is_the_standard_head():

@@ -6,12 +6,22 @@ import numpy as np
 import pandas as pd
 import pytest
 from counterwarp.explain import OF_INTENSITY, methods
-from counterwarp.figures.adversarial import Moved, ScanChange, draw_displacement, films_figure, in_plane, scan_figure
+from counterwarp.figures.adversarial import (
+    Moved,
+    ScanChange,
+    draw_displacement,
+    films_figure,
+    in_plane,
+    scan_figure,
+    toy_figure,
+    training_figure,
+)
 from counterwarp.figures.anatomy import Volume, at, strongest
 from counterwarp.figures.classifier import classifier_figure, roc_curve
 from counterwarp.figures.cohort import cohort_figure, cohort_table
 from counterwarp.figures.group import UNITS, group_figure, nice
 from counterwarp.figures.logits import logits_figure
+from counterwarp.figures.longitudinal import longitudinal_figure
 from counterwarp.figures.regions import regions_figure
 from counterwarp.figures.style import figure, p_text, percent, save
 from counterwarp.figures.subjects import Arrays, choose, subject_figures
@@ -255,6 +265,65 @@ def test_films_are_shown_with_every_method_and_the_arrows_of_each_that_warps(tmp
     for axes in drawn.findobj(lambda part: hasattr(part, "get_ylabel")):
         extent = axes.yaxis.label.get_window_extent()
         assert not axes.get_ylabel() or (inside.x0 <= extent.x0 and extent.x1 <= inside.x1)
+
+
+def history(chosen: int) -> pd.DataFrame:
+    """Of three validations of a generator's training."""
+    values = {"update": [20, 40, 60], "distance": [3.0, 2.0, 1.0], "validation_distance": [2.5, 1.5, 2.0]}
+    values |= {"penalty": 0.1, "regulariser": 0.2, "validation_regulariser": 0.3, "validation_ncc": [0.1, 0.4, 0.3]}
+    return pd.DataFrame(values).assign(chosen=[number == chosen for number in range(3)])
+
+
+def test_training_curves_of_every_method_and_seed_mark_the_generator_that_was_taken(tmp_path):
+    drawn = training_figure({"defigan": [history(1), history(2)], "vagan": [history(1)]})
+    save(drawn, tmp_path / "training.png", tmp_path / "training.pdf")
+    said = texts(drawn)
+    for words in ("DeFI-GAN", "VA-GAN", "Critic's distance", "Penalty", "NCC, validation", "dot: taken"):
+        assert words in said
+    dots = {
+        axes.get_ylabel(): [tuple(line.get_xydata()[0]) for line in axes.lines if line.get_marker() == "o"]
+        for axes in drawn.axes[::2]
+    }
+    # The distance is marked where it was judged, on validation subjects.
+    assert dots["Critic's distance\nE D(x0^) - E D(x0)"] == [(40, 1.5), (60, 2.0)]
+    assert dots["NCC, validation"] == [(40, 0.4), (60, 0.3)]
+
+
+def test_the_toy_is_shown_with_its_truth_the_displacement_and_the_ceiling():
+    rng = np.random.default_rng(1)
+    images, truth = rng.random((2, 24, 24)), rng.normal(size=(2, 24, 24))
+    row = {"level": "subject", "metric": "ncc", "low": 0.4, "high": 0.8, "n": 3, "sd": 0.1}
+    table = pd.DataFrame(
+        [
+            row | {"method": method, "seed": seed, "mean": ncc}
+            for method, ncc in (("defigan", 0.7), ("vagan", 0.5), ("ceiling", 0.88))
+            for seed in ("1", "2", "all")
+        ]
+    )
+    drawn = toy_figure(
+        images, truth, {"defigan": truth, "vagan": -truth}, rng.normal(size=(2, 24, 24)), table, ["defigan", "vagan"]
+    )
+    said = texts(drawn)
+    for words in ("true", "DeFI-GAN takes the disease", "VA-GAN", "(pixels), 0 to", "green: darker"):
+        assert words in said
+    assert all(low == -high for name, low, high in colour_ranges(drawn) if name == "PiYG_r")
+
+
+def test_pairs_are_shown_against_the_true_change_only_where_it_is_known():
+    pairs = pd.DataFrame(
+        {"method": ["defigan", "vagan"], "later": "a", "split": "test", "ncc": [0.3, 0.2], "ncc_true": [0.6, 0.4]}
+    ).assign(ncc_limit=0.5)
+    methods = pd.DataFrame({"method": ["defigan", "vagan"], "mean": [0.3, 0.2], "subjects": 5})
+    methods = methods.assign(low=[0.2, 0.1], high=[0.4, 0.3])
+    known = longitudinal_figure(pairs, methods)
+    said = texts(known)
+    assert (
+        "observed and true 0.50" in said and "NCC of predicted and true change" in said and "Test subjects: 5" in said
+    )
+    # Both points lie where noise that no method knows would put them.
+    line = next(line for line in known.axes[1].lines if line.get_linestyle() == "--")
+    assert line.get_slope() == 2
+    assert len(longitudinal_figure(pairs.drop(columns=["ncc_true", "ncc_limit"]), methods).axes) == 1
 
 
 def test_the_displacement_in_a_plane_points_down_and_to_the_right():

@@ -12,7 +12,7 @@ from counterwarp.cohorts.exclusions import exclusions
 from counterwarp.figures.about import about_page
 from counterwarp.figures.methods_text import STAGES, STRIPPED, methods_text
 from counterwarp.figures.pages import page, table_section
-from counterwarp.figures.tables import TABLES, methods_summary, table_page
+from counterwarp.figures.tables import TABLES, longitudinal_summary, methods_summary, table_page
 from counterwarp.figures.viewer import LARGEST_PAGE
 
 ROOT = Path(__file__).parents[2]
@@ -181,6 +181,10 @@ def test_the_methods_paragraphs_of_defigan_speak_of_no_simulator():
         and "convolutions without norm" in heads
         and "whose gradient is penalised where it is not of length one" in heads
     )
+    assert (
+        "After the recipe of DeFI-GAN [Lanfredi 2020], whose FSL and ROBEX were not installed, on other engines"
+        in heads
+    )
     for absent in ("coupled", "zero mean"):
         assert absent not in text + heads
 
@@ -208,3 +212,16 @@ def test_the_methods_paragraph_names_how_the_critic_is_bounded():
     text, references = methods_text(configured("demo_all"), two_scans())
     assert "with the logistic loss [" in text and any("Mescheder" in line for line in references)
     assert not any("Gulrajani" in line for line in references)
+
+
+def test_the_longitudinal_summary_has_a_column_a_method_as_table_1_of_the_paper():
+    row = {"method": "defigan", "mean": 0.3651, "sd": 0.014, "seeds": 5, "low": 0.34, "high": 0.39, "subjects": 143}
+    table = pd.DataFrame([row, row | {"method": "vagan", "mean": 0.332, "sd": np.nan}])
+    summary = longitudinal_summary(table).set_index("with")
+    assert summary.to_dict("index") == {
+        "observed change": {"defigan": "0.365 ± 0.014", "vagan": "0.332"},
+        "95 % interval over subjects": {"defigan": "0.340 to 0.390", "vagan": "0.340 to 0.390"},
+    }
+    known = longitudinal_summary(table.assign(low=np.nan, true_mean=[0.6, 0.5], true_sd=0.1, limit=0.25))
+    assert known["with"].to_list() == ["observed change", "true change"]
+    assert known.iloc[1].to_list() == ["true change", "0.600 ± 0.100", "0.500 ± 0.100", "0.250"]

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from counterwarp.stats.longitudinal import by_subject, compare, score, summarise
+from counterwarp.stats.longitudinal import by_subject, compare, score, score_methods, summarise
 
 PAIRS = pd.DataFrame({"subject": ["a", "b"], "earlier": ["a1", "b1"], "later": ["a2", "b2"]})
 
@@ -77,3 +77,28 @@ def test_one_subject_has_no_interval_and_a_constant_prediction_does_not_count():
     row = summarise(table, seed=1).iloc[0]
     assert (row["mean"], row["subjects"]) == (0.4, 1)
     assert np.isnan(row["low"])
+
+
+def pairs_of(change, mask):
+    names = {name: np.array(["a", "b"]) for name in ("subject", "split", "earlier", "later")}
+    return names | {"row": np.array([1, 0]), "change": change, "mask": mask}
+
+
+def test_with_a_true_change_prediction_and_observation_are_both_compared_with_it():
+    rng = np.random.default_rng(1)
+    true, noise = rng.normal(size=(2, 8, 9, 10)), rng.normal(size=(2, 8, 9, 10))
+    mask = np.ones(true.shape, bool)
+    # Packed rows are in another order than pairs, and hold the change by the disease: later minus earlier.
+    table = score_methods({("cycle", "1"): -true[::-1]}, pairs_of(true + noise, mask), true)
+    assert table["ncc_true"].tolist() == pytest.approx([1, 1])
+    # Of true change and noise with equal variance: 1 / sqrt 2, for the prediction as for the observation.
+    assert table["ncc"].tolist() == pytest.approx(table["ncc_limit"].tolist())
+    assert table["ncc"].mean() == pytest.approx(np.sqrt(0.5), abs=0.03)
+    row = summarise(table, seed=1).iloc[0]
+    assert (row["true_mean"], row["limit"]) == pytest.approx((1, table["ncc_limit"].mean()))
+
+
+def test_without_a_true_change_the_tables_do_not_speak_of_one():
+    change = np.random.default_rng(1).normal(size=(2, 4, 5))
+    table = score_methods({("cycle", "1"): change}, pairs_of(change, np.ones(change.shape, bool)), None)
+    assert "ncc_true" not in table and "limit" not in summarise(table, seed=1)

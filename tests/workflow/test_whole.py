@@ -41,6 +41,9 @@ def test_a_generator_is_asked_of_patients_only_and_each_pair_of_scans_is_scored(
     pairs = table(finished, "longitudinal_pairs")
     assert set(pairs["later"]) == {"sub-005_ses-02"} and set(pairs["earlier"]) == {"sub-005_ses-01"}
     assert len(pairs) == 2 * len(set(pairs["method"])) and (pairs["ncc"] != "").any()
+    # The true change between the two scans is known of simulated heads; what was observed has some of it.
+    assert (pairs["ncc_true"] != "").any() and pairs["ncc_limit"].nunique() == 1
+    assert 0.05 < float(pairs["ncc_limit"].iloc[0]) < 1
 
 
 def test_a_scan_leaves_bids_derivatives_with_side_cars(finished):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from counterwarp import __version__
 from counterwarp.cohorts import phantom
-from counterwarp.cohorts.simulate import draw_anatomy, draw_scanner, simulate
+from counterwarp.cohorts.simulate import Anatomy, Scanner, draw_anatomy, draw_scanner, simulate, true_change
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,27 @@ class ScanSettings:
     anatomy_mm: float
     noise: float
 
+    @property
+    def ageing(self) -> float:
+        """Severity that age has added."""
+        return self.age_effect * (self.age - 70) / 10
+
+    def draw(self, brain: np.ndarray) -> tuple[Anatomy, Scanner]:
+        """What stays the same in all scans of this subject, and what is this scan's own.
+
+        Args:
+            brain: the standard brain.
+        """
+        anatomy = draw_anatomy(
+            np.random.default_rng([self.seed, abs(self.anatomy)]),
+            brain,
+            self.anatomy_mm,
+            self.sex,
+            opposite=self.anatomy < 0,
+        )
+        of_scan = np.random.default_rng([self.seed, int(self.subject), int(self.session)])
+        return anatomy, draw_scanner(of_scan, anatomy.size, self.voxel_mm)
+
 
 def write_phantom(log_changes: dict[str, float], path: str) -> None:
     """Save the standard head and the velocity of its disease, so that a scan need not make them again (npz)."""
@@ -42,17 +63,7 @@ def write_scan(settings: ScanSettings, phantom_path: str, image: str, log_jacobi
     """Simulate one scan; write the scan, the truth maps on its grid (NIfTI) and truth.json (severity and pose)."""
     with np.load(phantom_path) as saved:
         signal, brain, velocity = saved["signal"], saved["brain"], saved["velocity"]
-    subject = int(settings.subject)
-    anatomy = draw_anatomy(
-        np.random.default_rng([settings.seed, abs(settings.anatomy)]),
-        brain,
-        settings.anatomy_mm,
-        settings.sex,
-        opposite=settings.anatomy < 0,
-    )
-    scanner = draw_scanner(
-        np.random.default_rng([settings.seed, subject, int(settings.session)]), anatomy.size, settings.voxel_mm
-    )
+    anatomy, scanner = settings.draw(brain)
     scan = simulate(
         signal,
         brain,
@@ -60,7 +71,7 @@ def write_scan(settings: ScanSettings, phantom_path: str, image: str, log_jacobi
         anatomy,
         scanner,
         severity=settings.severity,
-        ageing=settings.age_effect * (settings.age - 70) / 10,
+        ageing=settings.ageing,
         counterfactual_severity=settings.mean_severity,
         noise=settings.noise,
     )
@@ -69,6 +80,15 @@ def write_scan(settings: ScanSettings, phantom_path: str, image: str, log_jacobi
     write_image(scan.brain_mask.astype(np.uint8), scan.affine, mask)
     facts = asdict(settings) | {"counterfactual": settings.severity == 0, "pose": scan.pose.tolist()}
     _write_json(facts, truth)
+
+
+def write_true_change(earlier: ScanSettings, later: ScanSettings, phantom_path: str, change: str) -> None:
+    """Write the earlier scan of a subject minus the later one, without what scanners add (`simulate.true_change`)."""
+    with np.load(phantom_path) as saved:
+        signal, brain, velocity = saved["signal"], saved["brain"], saved["velocity"]
+    anatomy, scanner = later.draw(brain)
+    states = (settings.severity + settings.ageing for settings in (earlier, later))
+    write_image(true_change(signal, velocity, anatomy, scanner, *states), scanner.affine, change)
 
 
 def write_image(data: np.ndarray, affine: np.ndarray, path: str) -> None:

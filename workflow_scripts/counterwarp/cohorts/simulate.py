@@ -161,6 +161,31 @@ def simulate(
     )
 
 
+def true_change(
+    signal: np.ndarray, velocity: np.ndarray, anatomy: Anatomy, scanner: Scanner, earlier: float, later: float
+) -> np.ndarray:
+    """What two scans of a subject would show of the change between them without noise, bias field or registration.
+
+    Args:
+        signal: the standard head on HEAD.
+        velocity: of the disease, along which ageing flows too.
+        anatomy: of the subject.
+        scanner: of the later scan: place, voxels and contrast.
+        earlier, later: severity and ageing together, at either scan.
+
+    Returns:
+        On the later scan's voxels: the earlier head in the later one's place minus the later one, white matter about
+        1000, float32.
+    """
+    voxels = np.stack(np.meshgrid(*[np.arange(n) for n in scanner.shape], indexing="ij"))
+    standard = COARSE.move(anatomy.forward, _apply(scanner.pose @ scanner.affine, voxels))
+    seen = [
+        np.power(HEAD.sample(signal, flow(HEAD, velocity, standard, state)[0], outside="constant"), scanner.contrast)
+        for state in (earlier, later)
+    ]
+    return (1000 * (seen[0] - seen[1])).astype(np.float32)
+
+
 def disease(anatomy: Anatomy, velocity: np.ndarray, step: float, standard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Move points by the disease, and give the change of volume that it makes in the subject's own frame.
 

@@ -12,13 +12,16 @@ MANY = matplotlib.colormaps["tab20"]
 
 
 def longitudinal_figure(pairs: pd.DataFrame, methods: pd.DataFrame):
-    """NCC of predicted and observed change by method; where the truth is known, each pair's NCC to both.
+    """NCC of predicted and observed change by method; where the true change is known, each pair's NCC with both.
+
+    A dashed line shows what would be if all that the observed change has besides the true one had nothing in common
+    with the prediction: NCC(predicted, observed) = NCC(predicted, true) NCC(observed, true).
 
     Args:
         pairs: of `counterwarp.stats.longitudinal.score_methods`.
         methods: of `counterwarp.stats.longitudinal.summarise`.
     """
-    known = "ncc_truth" in pairs
+    known = "ncc_true" in pairs
     drawn = figure(11 if known else 6, 4.6)
     panels = drawn.subplots(1, 1 + known, squeeze=False)[0]
     _draw_methods(panels[0], methods)
@@ -41,14 +44,17 @@ def _draw_methods(axes, methods: pd.DataFrame) -> None:
 
 
 def _draw_pairs(axes, pairs: pd.DataFrame) -> None:
-    mean = pairs.groupby(["method", "later", "split"], sort=False)[["ncc", "ncc_truth"]].mean().reset_index()
+    of_pair = ["method", "later", "split"]
+    mean = pairs.groupby(of_pair, sort=False)[["ncc", "ncc_true", "ncc_limit"]].mean().reset_index()
     for number, (method, of_method) in enumerate(mean.groupby("method", sort=False)):
         held_out, colour = of_method["split"] == "test", MANY(number)
         for part, marker in ((of_method[held_out], "o"), (of_method[~held_out], "x")):
-            axes.plot(part["ncc"], part["ncc_truth"], marker, color=colour, markersize=4)
+            axes.plot(part["ncc"], part["ncc_true"], marker, color=colour, markersize=4)
         axes.plot([], [], "o", color=colour, label=TITLES.get(method, method))
+    limit = mean.drop_duplicates("later")["ncc_limit"].mean()
+    axes.axline((0, 0), slope=1 / limit, color=GREY, linestyle="--", linewidth=0.8, label="observed = true + noise")
     axes.axhline(0, color=GREY, linewidth=0.8)
     axes.axvline(0, color=GREY, linewidth=0.8)
-    axes.set(xlabel="NCC of predicted and observed change", ylabel="NCC of the map and the true map")
-    axes.set_title("All pairs, mean over seeds (dot: test subjects, cross: others)")
+    axes.set(xlabel="NCC of predicted and observed change", ylabel="NCC of predicted and true change")
+    axes.set_title(f"Mean over seeds (dot: test, cross: others); observed and true {limit:.2f}")
     axes.legend(fontsize=7)

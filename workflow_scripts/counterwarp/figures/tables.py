@@ -103,7 +103,8 @@ TABLES = {
         that scan) with the change that was observed (the earlier scan, registered to the later, minus the later; heads
         rigidly, films affinely), inside both brains, of films where both are seen: mean over a subject's pairs, then
         over the test subjects. mean and sd are over the seeds, low and high the 95 % interval when subjects are drawn
-        anew.""",
+        anew. Where the true change between the scans is known, true_mean and true_sd are of the prediction with it, and
+        limit is that of the observed change with it.""",
     ),
     "longitudinal_order": Told(
         "Change between two scans: pairs of methods",
@@ -205,11 +206,44 @@ def methods_summary(methods: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=None if rows else ["method"]).fillna("")
 
 
+def longitudinal_summary(methods: pd.DataFrame) -> pd.DataFrame:
+    """Table 1 of Bigolin Lanfredi et al. 2020: a column a method, NCC as mean ± sd over the seeds.
+
+    Args:
+        methods: of `counterwarp.stats.longitudinal.summarise`.
+
+    Returns:
+        Rows: with the observed change and, where there are any, its intervals; where it is known, with the true change,
+        for which the observed change has a column too.
+    """
+    known = "true_mean" in methods
+    columns = {"with": ["observed change", "95 % interval over subjects", "true change"]}
+    for row in methods.to_dict("records"):
+        true = _spread(row["true_mean"], row["true_sd"]) if known else ""
+        columns[row["method"]] = [_spread(row["mean"], row["sd"]), f"{row['low']:.3f} to {row['high']:.3f}", true]
+    if known and len(methods):
+        columns["observed change"] = ["", "", f"{methods['limit'].iloc[0]:.3f}"]
+    table = pd.DataFrame(columns if len(methods) else {name: [] for name in columns})
+    return table[[True, methods["low"].notna().any(), known]] if len(methods) else table
+
+
+def _spread(mean: float, sd: float) -> str:
+    return f"{mean:.3f}" + ("" if pd.isna(sd) else f" ± {sd:.3f}")
+
+
+# Table -> title of its summary, and what makes it.
+SUMMARISED = {
+    "methods": ("All methods", methods_summary),
+    "longitudinal": ("Normalised cross-correlation of the predicted change", longitudinal_summary),
+}
+
+
 def table_page(name: str, table: pd.DataFrame) -> str:
-    """The page of one of TABLES; that of the methods begins with a summary."""
+    """The page of one of TABLES; those in SUMMARISED begin with a summary."""
     told = TABLES[name]
-    heading = "Every measure" if name == "methods" else ""
-    sections = [table_section(table.head(told.most or len(table)), f"{name}.tsv", heading, told.empty)]
-    if name == "methods":
-        sections.insert(0, table_section(methods_summary(table), "methods_summary.tsv", "All methods"))
+    title, summarise = SUMMARISED.get(name, ("", None))
+    whole = "Every measure" if summarise else ""
+    sections = [table_section(table.head(told.most or len(table)), f"{name}.tsv", whole, told.empty)]
+    if summarise:
+        sections.insert(0, table_section(summarise(table), f"{name}_summary.tsv", title))
     return page(told.title, told.paragraphs(), sections)

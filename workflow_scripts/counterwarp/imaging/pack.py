@@ -101,14 +101,14 @@ def pack_films(
 def pack_truth(
     scans: Sequence[str], maps: dict[str, str], sidecars: dict[str, str], affine: str, shape: Sequence[int], output: str
 ) -> None:
-    """Write the true maps of the packed scans on the network's grid: (n, x, y, z) float32.
+    """Write true maps of scans on the network's grid: (n, x, y, z) float32.
 
-    The log-Jacobian of a change is the same number in whatever affine coordinates the change is described, so it is
-    interpolated and not changed.
+    The log-Jacobian of a change is the same number in whatever affine coordinates the change is described, as a change
+    of signal is, so it is interpolated and not changed.
 
     Args:
-        scans: in the order of the packed rows.
-        maps: the true log-Jacobian of each, on the scan's own grid.
+        scans: in the order of the array's rows.
+        maps: the true log-Jacobian of each, or its true change of signal, on the scan's own grid.
         sidecars: JSON of each scan's estimated affine, with its WorldMatrix (scanner mm -> the template's mm).
         affine: JSON of the network's grid.
         shape: of that grid.

@@ -36,16 +36,17 @@ def score(
     return pairs[["subject", "earlier", "later"]].assign(ncc=values)
 
 
-def by_subject(scores: pd.DataFrame) -> pd.DataFrame:
+def by_subject(scores: pd.DataFrame, values: str = "ncc") -> pd.DataFrame:
     """Mean NCC over the pairs of each subject: no subject counts more for being scanned more often.
 
     Args:
         scores: method, seed, subject, ncc; one row a pair.
+        values: the column to average.
 
     Returns:
         A row a subject, a column a method and seed; nan where none of the pairs is defined.
     """
-    return scores.pivot_table(index="subject", columns=["method", "seed"], values="ncc", sort=False, dropna=False)
+    return scores.pivot_table(index="subject", columns=["method", "seed"], values=values, sort=False, dropna=False)
 
 
 def summarise(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -57,14 +58,20 @@ def summarise(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
 
     Returns:
         method, mean, sd (over the seeds' means, with n - 1), seeds, low and high (95 % interval of the mean when
-        subjects are drawn anew, each with its mean over the seeds; nan for fewer than FEWEST), subjects.
+        subjects are drawn anew, each with its mean over the seeds; nan for fewer than FEWEST), subjects; and where
+        scores have ncc_true, true_mean and true_sd (of that, likewise) and limit (mean of ncc_limit over subjects).
     """
     subjects, rows = by_subject(scores), []
     for method in subjects.columns.unique("method"):
         means, values = subjects[method].mean(), subjects[method].mean(axis=1)
         low, high = _interval(values, seed)
         rows.append((method, means.mean(), means.std(), len(means), low, high, values.count()))
-    return pd.DataFrame(rows, columns=["method", "mean", "sd", "seeds", "low", "high", "subjects"])
+    table = pd.DataFrame(rows, columns=["method", "mean", "sd", "seeds", "low", "high", "subjects"])
+    if "ncc_true" in scores:
+        of_seeds = by_subject(scores, "ncc_true").mean().groupby(level="method", sort=False)
+        table["true_mean"], table["true_sd"] = of_seeds.mean().to_numpy(), of_seeds.std().to_numpy()
+        table["limit"] = scores.groupby("subject")["ncc_limit"].mean().mean()
+    return table
 
 
 def compare(scores: pd.DataFrame, seed: int) -> pd.DataFrame:
@@ -106,32 +113,33 @@ def _paired_p(differences: pd.Series, seed: int) -> float:
 
 
 def score_methods(
-    jobs: dict[tuple[str, str], np.ndarray],
-    maps: dict[tuple[str, str], np.ndarray],
-    pairs: dict[str, np.ndarray],
-    truth: np.ndarray | None,
+    jobs: dict[tuple[str, str], np.ndarray], pairs: dict[str, np.ndarray], truth: np.ndarray | None
 ) -> pd.DataFrame:
-    """NCC of every method's prediction with what each pair shows, and of its map with the true one.
+    """NCC of every method's prediction with what each pair shows and, where it is known, with the true change.
 
     Args:
         jobs: (method, seed) -> change of intensity by the disease of every packed scan, (n, *grid): x1 - x0^, or for a
             saliency method its map. The prediction is its negative, as the observed change is the earlier scan minus
             the later.
-        maps: (method, seed) -> maps of every packed scan.
         pairs: of `counterwarp.imaging.longitudinal.pack_changes`.
-        truth: true maps of every packed scan, or None.
+        truth: (pairs, *grid), the earlier scan minus the later one without noise, bias field and registration; or None.
 
     Returns:
-        method, seed, subject, split, earlier, later, ncc, and with a truth ncc_truth.
+        method, seed, subject, split, earlier, later, ncc; and with a truth ncc_true, of the prediction with it, and
+        ncc_limit, of the observed change with it.
     """
     scores = []
     names = pd.DataFrame({name: pairs[name] for name in ("subject", "split", "earlier", "later")})
+    limit = None if truth is None else score(names, pairs["change"], truth, pairs["mask"])["ncc"]
     for (method, seed), change in jobs.items():
-        predicted = (-image.astype(np.float32) for image in Rows(change, pairs["row"]))
-        table = score(names, predicted, pairs["change"], pairs["mask"])
+        table = score(names, _predicted(change, pairs), pairs["change"], pairs["mask"])
         table.insert(1, "split", names["split"])
         if truth is not None:
-            found, true = (Rows(array, pairs["row"]) for array in (maps[method, seed], truth))
-            table["ncc_truth"] = [ncc(*images) for images in zip(found, true, pairs["mask"], strict=True)]
+            table["ncc_true"] = score(names, _predicted(change, pairs), truth, pairs["mask"])["ncc"]
+            table["ncc_limit"] = limit
         scores.append(table.assign(method=method, seed=seed))
     return pd.concat(scores, ignore_index=True)
+
+
+def _predicted(change: np.ndarray, pairs: dict[str, np.ndarray]) -> Iterable[np.ndarray]:
+    return (-image.astype(np.float32) for image in Rows(change, pairs["row"]))
