@@ -317,9 +317,7 @@ def test_pairs_are_shown_against_the_true_change_only_where_it_is_known():
     methods = methods.assign(low=[0.2, 0.1], high=[0.4, 0.3])
     known = longitudinal_figure(pairs, methods)
     said = texts(known)
-    assert (
-        "observed and true 0.50" in said and "NCC of predicted and true change" in said and "Test subjects: 5" in said
-    )
+    assert "(NCC of both 0.50)" in said and "NCC of predicted and true change" in said and "Test subjects: 5" in said
     # Both points lie where noise that no method knows would put them.
     line = next(line for line in known.axes[1].lines if line.get_linestyle() == "--")
     assert line.get_slope() == 2

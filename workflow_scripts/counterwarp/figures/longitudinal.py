@@ -52,9 +52,10 @@ def _draw_pairs(axes, pairs: pd.DataFrame) -> None:
             axes.plot(part["ncc"], part["ncc_true"], marker, color=colour, markersize=4)
         axes.plot([], [], "o", color=colour, label=TITLES.get(method, method))
     limit = mean.drop_duplicates("later")["ncc_limit"].mean()
-    axes.axline((0, 0), slope=1 / limit, color=GREY, linestyle="--", linewidth=0.8, label="observed = true + noise")
+    label = f"observed = true + noise\n(NCC of both {limit:.2f})"
+    axes.axline((0, 0), slope=1 / limit, color=GREY, linestyle="--", linewidth=0.8, label=label)
     axes.axhline(0, color=GREY, linewidth=0.8)
     axes.axvline(0, color=GREY, linewidth=0.8)
     axes.set(xlabel="NCC of predicted and observed change", ylabel="NCC of predicted and true change")
-    axes.set_title(f"Mean over seeds (dot: test, cross: others); observed and true {limit:.2f}")
+    axes.set_title("All pairs, mean over seeds (dot: test subjects, cross: others)")
     axes.legend(fontsize=7)
