@@ -172,7 +172,7 @@ def test_pairs_that_show_no_change_stop_before_any_work(workflow):
         assert "Traceback" not in text
         return text
 
-    order = "sub-20_ses-2: age 70.0 as patient, but sub-20_ses-1 has age 72.0 as control and should be earlier"
+    order = "sub-20_ses-2: age 70 as patient, but sub-20_ses-1 has age 72 as control and should be earlier"
     assert order in said(rows + reverse)
     assert "sub-21: in test and train; keep a subject in one split" in said(rows + in_two)
     text = said(rows + apart)
