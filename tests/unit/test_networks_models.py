@@ -141,8 +141,10 @@ def test_an_ordinary_convolution_does_not_heed_the_task():
     layer = convolution(2, 3, 4, experts=0)
     features = torch.randn(2, 3, 5, 6)
     expected = torch.nn.functional.conv2d(features, layer.weight, layer.bias, padding=1)
-    for task in (INJECT, REMOVE):
-        assert torch.equal(layer(features, torch.full((2,), task)), expected)
+    injected, removed = (layer(features, torch.full((2,), task)) for task in (INJECT, REMOVE))
+    assert torch.equal(injected, removed)
+    # A processor's own kernels add up in another order.
+    torch.testing.assert_close(injected, expected)
 
 
 @pytest.mark.parametrize("grid", GRIDS)

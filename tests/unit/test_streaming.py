@@ -98,7 +98,7 @@ def peaks(folder, scans):
         "similarities": lambda: similarities(backprop, anew, images, pack.patients, mask),
         "similarity": lambda: similarity(found(), found(), mask),
         "evaluation": lambda: evaluate(twice, tested, mask, truth),
-        "pairs": lambda: score_methods({("a", "1"): opened()}, {("a", "1"): opened()}, of_pairs | shown, opened()),
+        "pairs": lambda: score_methods({("a", "1"): opened()}, of_pairs | shown, opened()),
     }
     return {name: peak(work) for name, work in works.items()}
 

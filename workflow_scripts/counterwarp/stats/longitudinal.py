@@ -130,12 +130,13 @@ def score_methods(
     """
     scores = []
     names = pd.DataFrame({name: pairs[name] for name in ("subject", "split", "earlier", "later")})
-    limit = None if truth is None else score(names, pairs["change"], truth, pairs["mask"])["ncc"]
+    known = None if truth is None else Rows(truth, range(len(truth)))
+    limit = None if truth is None else score(names, pairs["change"], known, pairs["mask"])["ncc"]
     for (method, seed), change in jobs.items():
         table = score(names, _predicted(change, pairs), pairs["change"], pairs["mask"])
         table.insert(1, "split", names["split"])
         if truth is not None:
-            table["ncc_true"] = score(names, _predicted(change, pairs), truth, pairs["mask"])["ncc"]
+            table["ncc_true"] = score(names, _predicted(change, pairs), known, pairs["mask"])["ncc"]
             table["ncc_limit"] = limit
         scores.append(table.assign(method=method, seed=seed))
     return pd.concat(scores, ignore_index=True)
