@@ -12,11 +12,12 @@ from nibabel.processing import resample_from_to
 from running import Workflow
 from sri24_like import write_sri24_like
 
+# At 6 mm one scan's fluid takes up so little that Atropos ends with two tissues, on processors that round in one way.
 SMALL = {
     "experiment": "small",
     "threads": 1,
     "seeds": [1],
-    "preprocess": {"resolution_mm": 6.0, "network_shape": [16, 16, 16], "network_voxel_mm": 12.0},
+    "preprocess": {"resolution_mm": 5.0, "network_shape": [16, 16, 16], "network_voxel_mm": 12.0},
     "classifier": {"channels": [2, 4], "hidden": 4, "epochs": 2},
     "simulator": {"channels": [2, 4, 4], "fully_connected": 4, "steps": 3},
     "explain": {"occlusion": {"window": 8, "stride": 8}},
