@@ -57,8 +57,8 @@ def follow_recipe(preprocess: dict) -> None:
     if not preprocess["recipe"]:
         return
     recipe = RECIPES[preprocess["recipe"]]
-    lacking = _lacking(_options(recipe["fsl"]))
     if CHOSEN not in os.environ:
+        lacking = _lacking(_options(recipe["fsl"]))
         os.environ[CHOSEN] = "embedded" if lacking else "fsl"
         if lacking:
             LOG.warning("preprocess.recipe: %s runs on the embedded engines: %s", preprocess["recipe"], lacking[0])
