@@ -131,12 +131,13 @@ rule export_maps:
         displacement=every_seed(f"<results>/explain/{DERIVED}/seed-{{seed}}/displacement.npy")[0],
         log_jacobian=every_seed(f"<results>/explain/{DERIVED}/seed-{{seed}}/maps.npy"),
     output:
+        # First what a stage asks for: Snakemake tries one after the other.
+        log_jacobian=exported("logjacobian.nii.gz"),
+        log_jacobian_sidecar=exported("logjacobian.json"),
         image=exported("T1w.nii.gz"),
         image_sidecar=exported("T1w.json"),
         displacement=exported("displacement.nii.gz"),
         displacement_sidecar=exported("displacement.json"),
-        log_jacobian=exported("logjacobian.nii.gz"),
-        log_jacobian_sidecar=exported("logjacobian.json"),
     log:
         "<logs>/export_maps.log",
     conda:
