@@ -11,8 +11,8 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 configfile: f"{workflow.basedir}/config.yaml"
 
 
-include: "rules/planning.smk"
 include: "rules/common.smk"
+include: "rules/planning.smk"
 include: "rules/cluster.smk"
 include: "rules/scheduling.smk"
 

@@ -2,7 +2,7 @@
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +11,15 @@ from counterwarp.errors import ConfigError
 
 
 def read_text_table(path: Path, remedy: str = "set cohort.path to what cohort.source reads") -> pd.DataFrame:
-    """A TSV, or a CSV, of text without the spaces around it; "n/a" becomes "".
+    """What `read_text_rows` reads, with the same arguments and errors."""
+    header, rows = read_text_rows(path, remedy)
+    return pd.DataFrame(rows, columns=header, dtype=str)
+
+
+def read_text_rows(
+    path: Path, remedy: str = "set cohort.path to what cohort.source reads"
+) -> tuple[list[str], list[list[str]]]:
+    """The header and the rows of a TSV, or a CSV, of text without the spaces around it; "n/a" becomes "".
 
     A byte-order mark and the line ends of other systems are no matter.
 
@@ -48,29 +56,38 @@ def read_text_table(path: Path, remedy: str = "set cohort.path to what cohort.so
     ]
     if problems:
         raise ConfigError(problems)
-    # A cohort has thousands of small tables of sessions, for which pandas' own way takes five times as long.
-    return pd.DataFrame([["" if cell == "n/a" else cell for cell in row] for row in rows], columns=header, dtype=str)
+    return header, [["" if cell == "n/a" else cell for cell in row] for row in rows]
+
+
+def our_names(header: Sequence[str], columns: dict[str, str]) -> dict[str, str]:
+    """Their name of each column -> ours; without those that only happen to have one of our names.
+
+    Args:
+        header: the names in the data.
+        columns: our name -> the name in the data.
+    """
+    ours = {theirs: ours for ours, theirs in columns.items()}
+    return {name: ours.get(name, name) for name in header if name in ours or name not in columns}
 
 
 def rename(table: pd.DataFrame, columns: dict[str, str]) -> pd.DataFrame:
     """Columns by our names; one that only happens to have such a name is dropped."""
-    names = {theirs: ours for ours, theirs in columns.items()}
-    chance = [ours for ours in columns if ours in table and ours not in names]
-    return (table.drop(columns=chance) if chance else table).rename(columns=names)
+    names = our_names(list(table), columns)
+    return table[list(names)].set_axis(list(names.values()), axis=1)
 
 
-def require(scans: pd.DataFrame, wanted: Sequence[str], columns: dict[str, str], where) -> None:
+def require(names: Collection[str], wanted: Sequence[str], columns: dict[str, str], where) -> None:
     """Raise a ConfigError that names the columns that are missing.
 
     Args:
-        scans: with our names.
+        names: of the columns of a table, ours.
         wanted: our names of the columns needed.
         columns: our name -> the name in the data.
         where: the table, for the message.
     """
-    missing = [columns.get(name, name) for name in wanted if name not in scans]
+    missing = [columns.get(name, name) for name in wanted if name not in names]
     if missing:
-        has = f"it has {', '.join(map(repr, scans.columns))}" if len(scans.columns) else "it has none"
+        has = f"it has {', '.join(map(repr, names))}" if len(names) else "it has none"
         raise ConfigError(
             [
                 f"{where}: no column {', '.join(missing)} ({has}); correct the table, or say in cohort.columns what "

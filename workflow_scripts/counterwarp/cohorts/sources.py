@@ -82,7 +82,7 @@ def _demo(cohort: dict, bids_folder: str, _) -> tuple[pd.DataFrame, list[str]]:
 def _table(cohort: dict, _, leave_out: LeaveOut) -> tuple[pd.DataFrame, list[str]]:
     path = Path(cohort["path"])
     scans = rename(read_text_table(path), cohort["columns"])
-    require(scans, ("subject", "path", "group", "age", "sex"), cohort["columns"], path)
+    require(list(scans), ("subject", "path", "group", "age", "sex"), cohort["columns"], path)
     if "session" not in scans:
         scans["session"] = ""
     return _place(scans, path, leave_out)
@@ -92,7 +92,7 @@ def _films(cohort: dict, _, leave_out: LeaveOut) -> tuple[pd.DataFrame, list[str
     """2-D images. Where the table has views, the posteroanterior ones; where it has dates, they are the sessions."""
     path = Path(cohort["path"])
     films = rename(read_text_table(path), cohort["columns"])
-    require(films, ("subject", "path", "group"), cohort["columns"], path)
+    require(list(films), ("subject", "path", "group"), cohort["columns"], path)
     problems = []
     for number, row in enumerate(films.to_dict("records"), 1):
         if not _is_date(row.get("date", A_DATE)):
@@ -148,7 +148,7 @@ def _bids(cohort: dict, _, leave_out: LeaveOut) -> tuple[pd.DataFrame, list[str]
     scans, problems = read_bids(Path(cohort["path"]), cohort["columns"], cohort["bids"], leave_out)
     if len(scans):
         where = f"{cohort['path']}/participants.tsv and the tables of sessions"
-        require(scans, ("group", "age", "sex"), cohort["columns"], where)
+        require(list(scans), ("group", "age", "sex"), cohort["columns"], where)
     return scans, problems
 
 
