@@ -23,9 +23,10 @@ $(REPORT): results/demo/report/about.html
 test: $(INSTALLED)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/pytest
 
-# Slurm is one, so these run one after the other. They need root and the packages slurm-wlm and munge, else they are skipped.
+# Slurm is one, so its tests run one after the other, beside the rest. They need root and the packages slurm-wlm and munge,
+# else they are skipped.
 test-slurm: $(INSTALLED)
-	PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/pytest --numprocesses 0 tests/slurm tests/faults tests/studies
+	PATH="$(CURDIR)/$(BIN):$$PATH" NO_ET=1 $(BIN)/pytest tests/slurm tests/faults tests/studies
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

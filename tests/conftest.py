@@ -40,8 +40,9 @@ def as_nobody():
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
-        # Those of a file share its fixtures, and all that look at the finished run of the workflow share that.
-        together = "finished" if "finished" in item.fixturenames else item.path.name
-        item.add_marker(pytest.mark.xdist_group(together))
+        # Those of a file share its fixtures, all that look at the finished run of the workflow share that, and all on
+        # Slurm share the one that is brought up for them.
+        shared = [fixture for fixture in ("finished", "slurm") if fixture in item.fixturenames]
+        item.add_marker(pytest.mark.xdist_group(shared[0] if shared else item.path.name))
     # The longest first, so that no process waits for another at the end.
     items.sort(key=lambda item: "workflow" not in item.path.parts)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from counterwarp.figures.pages import page, table_section
-from counterwarp.stats.methods import MEAN
+from counterwarp.stats import MEAN
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
+from counterwarp.stats import MEAN
 from counterwarp.stats.ncc import ncc
 
-# In place of a seed: the maps averaged over the seeds.
-MEAN = "mean"
 MAP_METRICS = ("ncc", "ncc_abs")
 LOGIT_METRICS = ("logit_shift", "changes_sides", "cycle_logit_error")
 SUBJECT_METRICS = (*MAP_METRICS, *LOGIT_METRICS, "folding_percent", "cycle_rmse")
