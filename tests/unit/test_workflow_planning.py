@@ -1,7 +1,10 @@
 """What Counterwarp changes in Snakemake's planning finds what Snakemake finds."""
 
+import base64
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from counterwarp.workflow.planning import PrefixesByLength, plan_thousands
@@ -12,6 +15,7 @@ from snakemake.persistence import MetadataRecord
 from snakemake.persistence.file import FilePersistence
 
 NAMES = st.text(alphabet="ab/", max_size=6)
+ROOT = Path(__file__).parents[2]
 SNAKEFILE = """
 from counterwarp.workflow.planning import plan_thousands
 plan_thousands()
@@ -81,3 +85,49 @@ def test_a_note_that_changed_is_read_again(tmp_path):
     notes._write_record("a", MetadataRecord(input=["y"]))
     notes._clear_cache()
     assert notes._read_record("a").input == ["y"]
+
+
+def test_the_oldest_output_says_when_a_job_was_done_and_a_newer_input_runs_it_again(tmp_path):
+    made = dry_run(tmp_path, "a", "b")
+    assert "other" in made.stdout
+    for name, time in (("a", 2000), ("b", 1000)):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time, time))
+    snakefile = tmp_path / "Snakefile"
+    snakefile.write_text(snakefile.read_text().replace("output: 'a', 'b'", "input: 'c'\n    output: 'a', 'b'"))
+    (tmp_path / "c").touch()
+    for time, runs in ((900, False), (1500, True)):
+        os.utime(tmp_path / "c", (time, time))
+        command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1", "--rerun-triggers", "mtime"]
+        said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout
+        assert ("Updated input files: c" in said) == runs, said
+
+
+@pytest.mark.parametrize("environment", ["'env.yaml'", "lambda wildcards, params: params.env"])
+def test_an_environment_is_found_whether_a_function_chooses_it_or_not(tmp_path, environment):
+    (tmp_path / "env.yaml").write_text("channels: [conda-forge]\ndependencies: [python]\n")
+    rule = "rule other:\n    params: env='env.yaml'\n    conda: {}\n    output: 'a'\n    shell: 'touch a'\n"
+    (tmp_path / "Snakefile").write_text(SNAKEFILE.split("rule all")[0] + rule.format(environment))
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "a"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    plan_thousands()
+    note = FilePersistence(path=tmp_path / ".snakemake")._read_record("a")
+    assert base64.b64decode(note.conda_env).decode() == (tmp_path / "env.yaml").read_text()
+
+
+def test_a_run_looks_for_garbage_from_its_start_on_and_not_while_it_plans(tmp_path):
+    snakefile = f"""
+import gc
+include: "{ROOT}/rules/scheduling.smk"
+print("planning", gc.isenabled())
+onsuccess: print("garbage", gc.isenabled())
+rule a:
+    output: "a"
+    shell: "touch a"
+"""
+    (tmp_path / "Snakefile").write_text(SNAKEFILE.split("rule all")[0] + snakefile)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", "a"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert "planning False" in run.stdout + run.stderr and "garbage True" in run.stdout + run.stderr

@@ -20,6 +20,8 @@ from snakemake.common.prefix_lookup import PrefixLookup
 from snakemake.dag import DAG, ScriptProcessor
 from snakemake.exceptions import ChildIOException
 from snakemake.executors import dryrun
+from snakemake.io import _IOFile
+from snakemake.jobs import Job
 from snakemake.persistence.file import FilePersistence
 from snakemake.settings.types import Quietness
 
@@ -28,7 +30,8 @@ from snakemake.settings.types import Quietness
 def plan_thousands() -> None:
     """Change this process's Snakemake, once."""
     # A plan is hundreds of thousands of objects that live to the end. To look through them for garbage as often as
-    # Python does by itself is a tenth of the planning of a large study.
+    # Python does by itself is a tenth of the planning of a large study. A run does so from its start on, seldom.
+    gc.disable()
     gc.set_threshold(20_000, 50, 100)
     # Nor does a Snakemake that ends look through them once more: its memory goes back as a whole.
     atexit.register(gc.freeze)
@@ -37,6 +40,9 @@ def plan_thousands() -> None:
     snakemake.common.get_function_params = functools.cache(snakemake.common.get_function_params)
     snakemake.rules.get_function_params = snakemake.common.get_function_params
     snakemake.output_index.PrefixLookup = PrefixesByLength
+    Job.conda_env_spec = property(unless_chosen_by_a_function(Job.conda_env_spec.fget))
+    Job.output_mintime = property(output_mintime)
+    _IOFile.is_storage = property(is_storage)
     DAG.check_directory_outputs = check_directory_outputs
     dryrun.Executor.printjob = unless_quiet(dryrun.Executor.printjob)
     FilePersistence._read_record_cached = remembered(FilePersistence._read_record_cached.__wrapped__)
@@ -52,6 +58,26 @@ def once_a_rule(look: Callable) -> Callable:
             look(processor, job)
 
     return look_once
+
+
+def unless_chosen_by_a_function(look: Callable) -> Callable:
+    """A rule's environment is that of its jobs: only a function that chooses it has to know a job's params."""
+
+    def conda_env_spec(job):
+        return look(job) if callable(job.rule.conda_env) else job.rule.expand_conda_env(job.wildcards_dict)
+
+    return conda_env_spec
+
+
+async def output_mintime(job: Job) -> float | None:
+    """When the oldest output of a job was made, in seconds: one after the other, for which no tasks are begun."""
+    files = [*job.output, *filter(None, [job.benchmark])]
+    return min([(await file.mtime()).local_or_storage() for file in files if await file.exists()], default=None)
+
+
+def is_storage(file: _IOFile) -> bool:
+    """Whether a file lies in remote storage; asked often of each, so without a look at its class."""
+    return bool(getattr(file._file, "flags", {}).get("storage_object"))
 
 
 class PrefixesByLength(PrefixLookup):
