@@ -65,6 +65,13 @@ def test_only_a_quiet_dry_run_leaves_out_the_jobs(tmp_path):
     assert "rule other:" not in quiet.stdout and "other        1" in quiet.stdout
 
 
+def test_a_quiet_dry_run_still_says_what_goes_to_the_cache(tmp_path, monkeypatch):
+    (tmp_path / "cache").mkdir()
+    monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path / "cache"))
+    run = dry_run(tmp_path, "a", arguments=["--quiet", "rules", "--cache", "other"])
+    assert "Output file a will be written to global between-workflow cache" in run.stdout, run.stdout + run.stderr
+
+
 def test_notes_of_one_job_are_remembered_and_share_what_they_say_alike(tmp_path):
     plan_thousands()
     notes = FilePersistence(path=tmp_path)

@@ -110,11 +110,14 @@ def _path(place: str) -> str:
 
 
 def unless_quiet(print_job: Callable) -> Callable:
-    """What a dry run would say of a job is not put together where it was told not to say it."""
+    """What a dry run would say of a job is not put together where it was told not to; of the cache it still tells."""
 
     def print_unless_quiet(executor, job):
         if Quietness.RULES not in (executor.workflow.output_settings.quiet or ()):
             print_job(executor, job)
+        else:
+            for each in job.jobs if job.is_group() else [job]:
+                executor.printcache(each)
 
     return print_unless_quiet
 
