@@ -1,16 +1,19 @@
 """What Counterwarp changes in Snakemake's planning finds what Snakemake finds."""
 
 import base64
+import logging
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from counterwarp.workflow.planning import PrefixesByLength, plan_thousands
+from counterwarp.workflow.planning import READ_NOTE, PrefixesByLength, plan_thousands, read_note, unless_plain
 from hypothesis import given
 from hypothesis import strategies as st
 from snakemake.common.prefix_lookup import PrefixLookup
+from snakemake.io import ExistsDict, IOFile, check
 from snakemake.persistence import MetadataRecord
 from snakemake.persistence.file import FilePersistence
 
@@ -28,6 +31,25 @@ rule other:
     output: {files}
     shell: "touch {{output}}"
 """
+
+
+def run_of(folder, rules: str, *arguments: str) -> subprocess.CompletedProcess:
+    (folder / "Snakefile").write_text(SNAKEFILE.split("rule all")[0] + rules)
+    command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+
+
+@contextmanager
+def warnings_of_snakemake():
+    """A list that is filled with what Snakemake warns of."""
+    warnings = []
+    handler = logging.Handler(logging.WARNING)
+    handler.emit = warnings.append
+    logging.getLogger("snakemake").addHandler(handler)
+    try:
+        yield warnings
+    finally:
+        logging.getLogger("snakemake").removeHandler(handler)
 
 
 def dry_run(folder, *files: str, arguments=()) -> subprocess.CompletedProcess:
@@ -114,9 +136,7 @@ def test_the_oldest_output_says_when_a_job_was_done_and_a_newer_input_runs_it_ag
 def test_an_environment_is_found_whether_a_function_chooses_it_or_not(tmp_path, environment):
     (tmp_path / "env.yaml").write_text("channels: [conda-forge]\ndependencies: [python]\n")
     rule = "rule other:\n    params: env='env.yaml'\n    conda: {}\n    output: 'a'\n    shell: 'touch a'\n"
-    (tmp_path / "Snakefile").write_text(SNAKEFILE.split("rule all")[0] + rule.format(environment))
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "a"]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    run = run_of(tmp_path, rule.format(environment), "a")
     assert run.returncode == 0, run.stderr
     plan_thousands()
     note = FilePersistence(path=tmp_path / ".snakemake")._read_record("a")
@@ -133,8 +153,106 @@ rule a:
     output: "a"
     shell: "touch a"
 """
-    (tmp_path / "Snakefile").write_text(SNAKEFILE.split("rule all")[0] + snakefile)
-    command = [sys.executable, "-m", "snakemake", "--cores", "1", "a"]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    run = run_of(tmp_path, snakefile, "a")
     assert run.returncode == 0, run.stderr
     assert "planning False" in run.stdout + run.stderr and "garbage True" in run.stdout + run.stderr
+
+
+def test_jobs_of_one_rule_run_the_scripts_that_their_wildcards_name(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.py").write_text(f"open(snakemake.output[0], 'w').write('by {name}')")
+    rule = "rule all:\n    input: 'a', 'b'\nrule each:\n    output: '{name}'\n    script: '{wildcards.name}.py'\n"
+    run = run_of(tmp_path, rule)
+    assert run.returncode == 0, run.stderr
+    assert [(tmp_path / name).read_text() for name in "ab"] == ["by a", "by b"]
+
+
+def test_all_jobs_of_a_rule_run_again_once_their_script_is_newer(tmp_path):
+    script = tmp_path / "make.py"
+    script.write_text("open(snakemake.output[0], 'w')")
+    rule = "rule all:\n    input: 'a', 'b'\nrule each:\n    output: '{name}'\n    script: 'make.py'\n"
+    assert run_of(tmp_path, rule).returncode == 0
+    assert "Nothing to be done" in run_of(tmp_path, rule, "--dry-run").stdout
+    later = script.stat().st_mtime + 60
+    os.utime(script, (later, later))
+    run = run_of(tmp_path, rule, "--dry-run")
+    assert "each         2" in run.stdout and "Code has changed" in run.stdout, run.stdout
+
+
+RESOURCES = """
+from counterwarp.workflow.planning import of_try_alone
+rule all:
+    input: "1", "3"
+rule each:
+    output: "{{number}}"
+    resources:
+        lanes={lanes},
+        mem_mb=of_try_alone(lambda wildcards, attempt: 100 * attempt),
+    shell: "echo {{resources.lanes}} {{resources.mem_mb}} > {{output}}; test {{resources.mem_mb}} = 200"
+"""
+
+
+@pytest.mark.parametrize(
+    ("lanes", "arguments", "expected"),
+    [
+        ("7", [], ["7 200", "7 200"]),
+        ("lambda wildcards: int(wildcards.number)", [], ["1 200", "3 200"]),
+        ("7", ["--set-resources", "each:lanes=2 * attempt"], ["4 200", "4 200"]),
+        ("7", ["--set-resources", "each:lanes=2 * int(wildcards.number)"], ["2 200", "6 200"]),
+    ],
+)
+def test_resources_are_those_of_the_job_and_of_the_try(tmp_path, lanes, arguments, expected):
+    run = run_of(tmp_path, RESOURCES.format(lanes=lanes), "--retries", "1", *arguments)
+    assert run.returncode == 0, run.stderr
+    assert [(tmp_path / number).read_text().strip() for number in "13"] == expected
+
+
+@given(st.text(alphabet="ab./ {}\n=-_,", max_size=8))
+def test_no_dubious_name_is_taken_for_a_plain_one(name):
+    looked_at = []
+    with warnings_of_snakemake() as warnings:
+        check(name)
+    unless_plain(looked_at.append)(IOFile(name))
+    assert looked_at or not warnings
+
+
+def test_a_plain_name_is_not_looked_at_and_a_dubious_one_is():
+    looked_at = []
+    look = unless_plain(lambda file: looked_at.append(str(file)))
+    for name in ("results/x/sub-01_T1w.nii.gz", "/scratch/a.tsv", "./a", "a//b", "a b", "a/{scan}"):
+        look(IOFile(name))
+    assert looked_at == ["./a", "a//b", "a b", "a/{scan}"]
+
+
+def test_files_of_an_inventory_are_known_and_no_others():
+    plan_thousands()
+    known = ExistsDict(None)
+    known["a"] = True
+    assert "a" in known and "b" not in known and IOFile("scan/b") not in known
+    known.has_inventory.add("scan")
+    assert IOFile("scan/b") in known and not known[IOFile("scan/b")] and IOFile("other/b") not in known
+
+
+def test_a_note_read_in_one_go_is_what_snakemake_reads(tmp_path):
+    notes = FilePersistence(path=tmp_path)
+    note = {
+        "rule": "Jülich",
+        "job_hash": -(2**62),
+        "starttime": 1769817600.1234567,
+        "params": ["0.1", None, {"a": [1]}],
+    }
+    notes._write_record("a", MetadataRecord(**note, input=["x" * 300], input_checksums={"x": "1"}))
+    assert read_note(notes, "a") == READ_NOTE(notes, "a") and read_note(notes, "a").starttime == note["starttime"]
+    assert read_note(notes, "b") is None
+
+
+def test_a_note_cut_off_in_the_middle_counts_as_none_and_is_named(tmp_path):
+    notes = FilePersistence(path=tmp_path)
+    notes._write_record("a", MetadataRecord(rule="a"))
+    path = Path(notes._record_path(notes._metadata_path, "a"))
+    path.write_text(path.read_text()[:20])
+    with warnings_of_snakemake() as warnings:
+        assert read_note(notes, "a") is None
+    assert [warning.getMessage() for warning in warnings] == [
+        f"Ignore corrupted or currently written metadata record {path}."
+    ]

@@ -7,6 +7,7 @@ import atexit
 import functools
 import gc
 import os
+import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -16,14 +17,21 @@ import snakemake.api
 import snakemake.common
 import snakemake.output_index
 import snakemake.rules
+from pydantic_core import from_json
 from snakemake.common.prefix_lookup import PrefixLookup
 from snakemake.dag import DAG, ScriptProcessor
 from snakemake.exceptions import ChildIOException
 from snakemake.executors import dryrun
-from snakemake.io import _IOFile
+from snakemake.io import ExistsDict, _IOFile
+from snakemake.iocontainers import ResourceList
 from snakemake.jobs import Job
+from snakemake.persistence import MetadataRecord
 from snakemake.persistence.file import FilePersistence
+from snakemake.resources import Resource
+from snakemake.rules import Rule
 from snakemake.settings.types import Quietness
+
+READ_NOTE = FilePersistence._read_record_cached.__wrapped__
 
 
 @functools.cache
@@ -40,12 +48,16 @@ def plan_thousands() -> None:
     snakemake.common.get_function_params = functools.cache(snakemake.common.get_function_params)
     snakemake.rules.get_function_params = snakemake.common.get_function_params
     snakemake.output_index.PrefixLookup = PrefixesByLength
+    Job._path_to_source_file = unless_named_by_wildcards(Job._path_to_source_file)
+    Rule.expand_resources = once_a_try(Rule.expand_resources)
     Job.conda_env_spec = property(unless_chosen_by_a_function(Job.conda_env_spec.fget))
     Job.output_mintime = property(output_mintime)
     _IOFile.is_storage = property(is_storage)
+    _IOFile.check = unless_plain(_IOFile.check)
+    ExistsDict.__contains__ = is_known
     DAG.check_directory_outputs = check_directory_outputs
     dryrun.Executor.printjob = unless_quiet(dryrun.Executor.printjob)
-    FilePersistence._read_record_cached = remembered(FilePersistence._read_record_cached.__wrapped__)
+    FilePersistence._read_record_cached = remembered(read_note)
 
 
 def once_a_rule(look: Callable) -> Callable:
@@ -58,6 +70,50 @@ def once_a_rule(look: Callable) -> Callable:
             look(processor, job)
 
     return look_once
+
+
+def unless_named_by_wildcards(find: Callable) -> Callable:
+    """Where a rule's script lies does not depend on the job, unless its name has wildcards or params in it."""
+    found = {}
+
+    def find_once(job, path):
+        if "{" in str(path):
+            return find(job, path)
+        if (job.rule, path) not in found:
+            found[job.rule, path] = find(job, path)
+        return found[job.rule, path]
+
+    return find_once
+
+
+def of_try_alone(function: Callable) -> Callable:
+    """Say of a function of a resource that it needs no wildcards, so that it is the same for all jobs of its rule."""
+    function.of_try_alone = True
+    return function
+
+
+def once_a_try(expand: Callable) -> Callable:
+    """The resources of all jobs of a rule at the same try, where nothing but the try decides them."""
+    found, alike = {}, {}
+
+    def expand_once(rule, wildcards, input, attempt, skip_evaluation=()):
+        if rule not in alike:
+            alike[rule] = all(map(_is_of_try_alone, rule.resources.values()))
+        if not alike[rule]:
+            return expand(rule, wildcards, input, attempt, skip_evaluation)
+        key = rule, attempt, *sorted(skip_evaluation or ())
+        if key not in found:
+            found[key] = expand(rule, wildcards, input, attempt, skip_evaluation)
+        return ResourceList(found[key])
+
+    return expand_once
+
+
+def _is_of_try_alone(resource: Resource) -> bool:
+    if getattr(resource._evaluator, "of_try_alone", False) or not resource.is_evaluable():
+        return True
+    # An expression of a profile or of the command line.
+    return isinstance(resource.raw, str) and not re.search("wildcards|input", resource.raw)
 
 
 def unless_chosen_by_a_function(look: Callable) -> Callable:
@@ -78,6 +134,25 @@ async def output_mintime(job: Job) -> float | None:
 def is_storage(file: _IOFile) -> bool:
     """Whether a file lies in remote storage; asked often of each, so without a look at its class."""
     return bool(getattr(file._file, "flags", {}).get("storage_object"))
+
+
+def unless_plain(check: Callable) -> Callable:
+    """A file's name is looked at for what is dubious, unless it is a plain path and the file lies not in storage."""
+    is_plain = re.compile(r"(?!\./)/?(?:[\w.=-]+/)*[\w.=-]+").fullmatch
+
+    def check_unless_plain(file):
+        if not (isinstance(file._file, str) and is_plain(file._file)):
+            check(file)
+
+    return check_unless_plain
+
+
+def is_known(known: ExistsDict, path) -> bool:
+    """Whether it was looked whether a file is there: a storage's inventory is asked only where there is one."""
+    if dict.__contains__(known, path):
+        return True
+    inventories = known.has_inventory
+    return bool(inventories) and isinstance(path, _IOFile) and path.get_inventory_parent() in inventories
 
 
 class PrefixesByLength(PrefixLookup):
@@ -120,6 +195,15 @@ def unless_quiet(print_job: Callable) -> Callable:
                 executor.printcache(each)
 
     return print_unless_quiet
+
+
+def read_note(notes: FilePersistence, key: str) -> MetadataRecord | None:
+    """What Snakemake noted of an output, read in one go; what is not quite as it should be, in Snakemake's own way."""
+    try:
+        with open(notes._record_path(notes._metadata_path, key), "rb", buffering=0) as file:
+            return MetadataRecord.model_validate(from_json(file.readall()))
+    except (OSError, ValueError):
+        return READ_NOTE(notes, key)
 
 
 def remembered(read: Callable) -> Callable:
