@@ -1,16 +1,20 @@
 """What each step of a scan costs in cohorts of several sizes, and the straight line through it.
 
-    python tests/bench/cost_model.py [scans ...] [results/bench/cost_model.tsv]
+    python tests/bench/cost_model.py [scans scans ...] [results/bench/cost_model.tsv]
 
 Simulates, preprocesses and segments 8, 32 and 128 heads of the demo, warps them to the template and measures their
-regions; trains nothing. One core; about 20 CPU s a scan. The CPU seconds are those that each job logs of itself, its
-start included; the line of a step is that of least squares through the cohorts.
+regions; trains nothing. The largest cohort has a core to itself. On another the smaller ones run again and again until
+it ends, so that a machine whose speed changes does so for all of them. About 20 CPU s a scan of the largest, twice. The
+CPU seconds are those that each job logs of itself, its start included, of a size the mean of its runs; the line of a
+step is that of least squares through the sizes.
 """
 
+import itertools
 import os
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -67,18 +71,30 @@ def lines(costs: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values("slope_s", ascending=False, ignore_index=True)
 
 
+def run_together(sizes: list[int]) -> pd.DataFrame:
+    """The costs of the largest cohort, and of the smaller ones as often as they ran while it did; `run` counts them."""
+    *smaller, largest = sorted(sizes)
+    with ThreadPoolExecutor() as pool:
+        beside = pool.submit(run, largest)
+        costs = []
+        for scans in itertools.cycle(smaller):
+            costs.append(run(scans).assign(run=len(costs)))
+            print(f"{scans} scans: {costs[-1]['cpu_s'].sum() / scans:.1f} CPU s a scan", flush=True)
+            if beside.done():
+                break
+        return pd.concat([*costs, beside.result().assign(run=len(costs))], ignore_index=True)
+
+
 def main(sizes: list[int], table: Path) -> None:
     table.parent.mkdir(parents=True, exist_ok=True)
-    costs = pd.DataFrame()
-    for scans in sizes:
-        costs = pd.concat([costs, run(scans)], ignore_index=True)
-        # What is done is kept: the largest cohort takes most of the time.
-        costs.to_csv(table, sep="\t", index=False)
-        a_scan = costs.assign(cpu_s=costs["cpu_s"] / costs["scans"]).pivot(
-            index="rule", columns="scans", values="cpu_s"
-        )
-        print(f"\nCPU seconds a scan, by the size of the cohort\n{a_scan.to_string(float_format='%.2f')}")
-        print(lines(costs).to_string(index=False, float_format="%.2f"), flush=True)
+    runs = run_together(sizes)
+    runs.to_csv(table, sep="\t", index=False)
+    counted = runs.groupby("scans")["run"].nunique()
+    print("\nRuns of each size:", ", ".join(f"{number} of {scans}" for scans, number in counted.items()))
+    costs = runs.groupby(["rule", "scans"], as_index=False).agg({"cpu_s": "mean", "peak_mb": "max"})
+    a_scan = costs.assign(cpu_s=costs["cpu_s"] / costs["scans"]).pivot(index="rule", columns="scans", values="cpu_s")
+    print(f"CPU seconds a scan, by the size of the cohort\n{a_scan.to_string(float_format='%.2f')}")
+    print(lines(costs).to_string(index=False, float_format="%.2f"))
 
 
 if __name__ == "__main__":
