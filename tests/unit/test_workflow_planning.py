@@ -18,7 +18,6 @@ from snakemake.persistence import MetadataRecord
 from snakemake.persistence.file import FilePersistence
 
 NAMES = st.text(alphabet="ab/", max_size=6)
-ROOT = Path(__file__).parents[2]
 SNAKEFILE = """
 from counterwarp.workflow.planning import plan_thousands
 plan_thousands()
@@ -143,19 +142,19 @@ def test_an_environment_is_found_whether_a_function_chooses_it_or_not(tmp_path, 
     assert base64.b64decode(note.conda_env).decode() == (tmp_path / "env.yaml").read_text()
 
 
-def test_a_run_looks_for_garbage_from_its_start_on_and_not_while_it_plans(tmp_path):
-    snakefile = f"""
-import gc
-include: "{ROOT}/rules/scheduling.smk"
+@pytest.mark.parametrize(("arguments", "looks"), [([], True), (["--dry-run"], False)])
+def test_a_run_looks_for_garbage_once_it_has_planned_and_a_dry_run_never(tmp_path, arguments, looks):
+    rules = """
+import atexit, gc
+atexit.register(lambda: print("garbage", gc.isenabled()))
 print("planning", gc.isenabled())
-onsuccess: print("garbage", gc.isenabled())
 rule a:
     output: "a"
     shell: "touch a"
 """
-    run = run_of(tmp_path, snakefile, "a")
+    run = run_of(tmp_path, rules, "a", *arguments)
     assert run.returncode == 0, run.stderr
-    assert "planning False" in run.stdout + run.stderr and "garbage True" in run.stdout + run.stderr
+    assert "planning False" in run.stdout and f"garbage {looks}" in run.stdout, run.stdout
 
 
 def test_jobs_of_one_rule_run_the_scripts_that_their_wildcards_name(tmp_path):

@@ -29,6 +29,7 @@ from snakemake.persistence import MetadataRecord
 from snakemake.persistence.file import FilePersistence
 from snakemake.resources import Resource
 from snakemake.rules import Rule
+from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.settings.types import Quietness
 
 READ_NOTE = FilePersistence._read_record_cached.__wrapped__
@@ -38,9 +39,10 @@ READ_NOTE = FilePersistence._read_record_cached.__wrapped__
 def plan_thousands() -> None:
     """Change this process's Snakemake, once."""
     # A plan is hundreds of thousands of objects that live to the end. To look through them for garbage as often as
-    # Python does by itself is a tenth of the planning of a large study. A run does so from its start on, seldom.
+    # Python does by itself is a tenth of the planning of a large study. A run does so once it has planned, seldom.
     gc.disable()
     gc.set_threshold(20_000, 50, 100)
+    JobScheduler.schedule = looking_for_garbage(JobScheduler.schedule)
     # Nor does a Snakemake that ends look through them once more: its memory goes back as a whole.
     atexit.register(gc.freeze)
     ScriptProcessor.process_job = once_a_rule(ScriptProcessor.process_job)
@@ -58,6 +60,17 @@ def plan_thousands() -> None:
     DAG.check_directory_outputs = check_directory_outputs
     dryrun.Executor.printjob = unless_quiet(dryrun.Executor.printjob)
     FilePersistence._read_record_cached = remembered(read_note)
+
+
+def looking_for_garbage(schedule: Callable) -> Callable:
+    """A run may last for days. A dry run ends as soon as it has gone through its plan."""
+
+    def schedule_looking(scheduler):
+        if not scheduler.workflow.dryrun:
+            gc.enable()
+        return schedule(scheduler)
+
+    return schedule_looking
 
 
 def once_a_rule(look: Callable) -> Callable:
