@@ -208,10 +208,10 @@ def test_resources_are_those_of_the_job_and_of_the_try(tmp_path, lanes, argument
 
 @given(st.text(alphabet="ab./ {}\n=-_,", max_size=8))
 def test_no_dubious_name_is_taken_for_a_plain_one(name):
-    looked_at = []
+    looked_at, file = [], IOFile(name)
     with warnings_of_snakemake() as warnings:
-        check(name)
-    unless_plain(looked_at.append)(IOFile(name))
+        check(file._file)
+    unless_plain(looked_at.append)(file)
     assert looked_at or not warnings
 
 
