@@ -18,9 +18,7 @@ from snakemake.persistence import MetadataRecord
 from snakemake.persistence.file import FilePersistence
 
 NAMES = st.text(alphabet="ab/", max_size=6)
-SNAKEFILE = """
-from counterwarp.workflow.planning import plan_thousands
-plan_thousands()
+FOLDER_AND_FILES = """
 rule all:
     input: {files}
 rule folder:
@@ -33,7 +31,8 @@ rule other:
 
 
 def run_of(folder, rules: str, *arguments: str) -> subprocess.CompletedProcess:
-    (folder / "Snakefile").write_text(SNAKEFILE.split("rule all")[0] + rules)
+    plan = "from counterwarp.workflow.planning import plan_thousands\nplan_thousands()\n"
+    (folder / "Snakefile").write_text(plan + rules)
     command = [sys.executable, "-m", "snakemake", "--cores", "1", *arguments]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)
 
@@ -52,9 +51,7 @@ def warnings_of_snakemake():
 
 
 def dry_run(folder, *files: str, arguments=()) -> subprocess.CompletedProcess:
-    (folder / "Snakefile").write_text(SNAKEFILE.format(files=", ".join(map(repr, files))))
-    command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1", *arguments]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    return run_of(folder, FOLDER_AND_FILES.format(files=", ".join(map(repr, files))), "--dry-run", *arguments)
 
 
 @given(st.lists(st.tuples(NAMES, st.integers(0, 5)), min_size=1), NAMES)
@@ -116,18 +113,14 @@ def test_a_note_that_changed_is_read_again(tmp_path):
 
 
 def test_the_oldest_output_says_when_a_job_was_done_and_a_newer_input_runs_it_again(tmp_path):
-    made = dry_run(tmp_path, "a", "b")
-    assert "other" in made.stdout
     for name, time in (("a", 2000), ("b", 1000)):
         (tmp_path / name).touch()
         os.utime(tmp_path / name, (time, time))
-    snakefile = tmp_path / "Snakefile"
-    snakefile.write_text(snakefile.read_text().replace("output: 'a', 'b'", "input: 'c'\n    output: 'a', 'b'"))
     (tmp_path / "c").touch()
+    rule = "rule other:\n    input: 'c'\n    output: 'a', 'b'\n    shell: 'touch {output}'\n"
     for time, runs in ((900, False), (1500, True)):
         os.utime(tmp_path / "c", (time, time))
-        command = [sys.executable, "-m", "snakemake", "--dry-run", "--cores", "1", "--rerun-triggers", "mtime"]
-        said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True).stdout
+        said = run_of(tmp_path, rule, "--dry-run", "--rerun-triggers", "mtime").stdout
         assert ("Updated input files: c" in said) == runs, said
 
 

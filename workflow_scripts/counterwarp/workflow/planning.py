@@ -150,7 +150,7 @@ def is_storage(file: _IOFile) -> bool:
 
 
 def unless_plain(check: Callable) -> Callable:
-    """A file's name is looked at for what is dubious, unless it is a plain path and the file lies not in storage."""
+    """A file's name is looked at for what is dubious, unless it is a plain path, in which nothing can be."""
     is_plain = re.compile(r"(?!\./)/?(?:[\w.=-]+/)*[\w.=-]+").fullmatch
 
     def check_unless_plain(file):
