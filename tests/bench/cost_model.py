@@ -108,6 +108,8 @@ def report(runs: pd.DataFrame) -> None:
 
 
 def main(sizes: list[int], table: Path) -> None:
+    if min(sizes) < min(SIZES):
+        sys.exit(f"a cohort of {min(sizes)} scans cannot be split for a training: ask for {min(SIZES)} or more")
     table.parent.mkdir(parents=True, exist_ok=True)
     report(run_together(sizes, table))
 
