@@ -35,6 +35,7 @@ rule syn:
         code=digest("syn"),
         roles="fixed: template, moving: image",
         space=SPACE,
+        effort=config["preprocess"]["warp"],
         seed=config["preprocess"]["seed"],
     script:
         "../workflow_scripts/syn.py"

@@ -29,10 +29,12 @@ def index_cohort():
     results = Path(workflow.pathvars.apply("<results>/cohort"))
     if not workflow.is_main_process:
         follow_recipe(config["preprocess"])
+        settle(config)
         return NO_SCANS if IS_BENCHMARK else read(results / "scans.tsv")
     try:
         check_config(config, Path(workflow.basedir) / "schemas/config.schema.yaml")
         follow_recipe(config["preprocess"])
+        settle(config)
         check_shared_cache()
         if IS_BENCHMARK:
             return NO_SCANS

@@ -41,6 +41,7 @@ rule region_volumes:
     input:
         inverses=every_scan("<scan>_from-<space>_to-affine_mode-image_xfm.nii.gz", **MEASURED),
         grey=every_scan("<scan>_space-<space>_label-GM_probseg.nii.gz", **MEASURED),
+        white=every_scan("<scan>_space-<space>_label-WM_probseg.nii.gz", **MEASURED),
         csf=every_scan("<scan>_space-<space>_label-CSF_probseg.nii.gz", **MEASURED),
         transforms=every_scan("<scan>_from-T1w_to-<space>_mode-image_xfm.json", **MEASURED),
         template_mask="<template>/brain_mask.nii.gz",

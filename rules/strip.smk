@@ -1,8 +1,10 @@
 STRIP = config["preprocess"]["strip"]
 STANDARD_HEAD = [rules.templates.output.head, rules.templates.output.head_mask]
-HEAD = head_files(STRIP["head"], config["resources"], STANDARD_HEAD) if STRIP["engine"] == "template" else [[], []]
-# Of these engines the mask is in a file already: the user's, or the scan's own zeros.
+HEAD = head_files(STRIP["head"], config["resources"], STANDARD_HEAD) if STRIP["engine"] in BY_HEAD else [[], []]
+# The mask may be in a file already: the user's, or the scan's own zeros.
 GIVEN = {"mask": lambda wildcards: SCANS["mask"][wildcards.scan], "none": rules.prepare_scan.output.conformed}
+if STRIP["or_none"]:
+    GIVEN[STRIP["engine"]] = GIVEN["none"]
 
 
 rule strip:
@@ -22,12 +24,13 @@ rule strip:
     conda:
         "../envs/preprocess.yaml"
     resources:
-        runtime=minutes(4),
+        runtime=minutes(6),
     params:
         code=digest("strip"),
-        roles="fixed: image, moving: head",
+        roles="stripped: image, template: head",
         engine=STRIP["engine"],
         bet_fraction=STRIP["bet_fraction"],
+        or_none=STRIP["or_none"],
         seed=config["preprocess"]["seed"],
     script:
         "../workflow_scripts/strip.py"

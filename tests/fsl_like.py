@@ -108,8 +108,8 @@ def flirt(arguments) -> None:
     """Bring centres of mass and size (7 degrees of freedom), or width along each axis (12), together."""
     search = {f"-searchr{axis}": 2 for axis in "xyz"}
     _, found = options(arguments, 0, {"-in": 1, "-ref": 1, "-out": 1, "-omat": 1, "-dof": 1} | search)
-    if any(found[name] != ["-45", "45"] for name in search):
-        sys.exit("another range of search than 45 degrees")
+    if any(found[name] != ["-90", "90"] for name in search):
+        sys.exit("another range of search than 90 degrees")
     moving, fixed = (nib.load(found[name][0]) for name in ("-in", "-ref"))
     centres, widths = zip(*map(moments, (moving, fixed)), strict=True)
     scale = widths[1] / widths[0]

@@ -1,13 +1,16 @@
 """Write the regions of the template."""
 
 from counterwarp.imaging.io import read_volume
-from counterwarp.imaging.parcellation import mni152_regions, sri24_regions, write_parcellation
+from counterwarp.imaging.parcellation import desikan_regions, mni152_regions, sri24_regions, write_parcellation
 from counterwarp.workflow import cohort_step
 
 
 def write(inputs, outputs):
     params, template = snakemake.params, read_volume(inputs.template_mask)
-    found = sri24_regions(template, inputs.files) if inputs.files else mni152_regions(template, params.regions)
+    if inputs.files:
+        found = sri24_regions(template, inputs.files)
+    else:
+        found = mni152_regions(template, params.regions) if params.regions else desikan_regions(template)
     write_parcellation(found, params.space, outputs.labels, outputs.label_table)
 
 

@@ -12,14 +12,23 @@ def measure(inputs, outputs):
         snakemake.params.subjects,
         inputs.inverses,
         inputs.grey,
+        inputs.white,
         inputs.csf,
         inputs.transforms,
         strict=True,
     )
     scans = [
-        {"scan": scan, "subject": subject, "inverse": inverse, "GM": grey, "CSF": csf, "transform": transform}
-        for scan, subject, inverse, grey, csf, transform in files
-        if scan not in out and not any(map(read_failure, (inverse, grey, csf)))
+        {
+            "scan": scan,
+            "subject": subject,
+            "inverse": inverse,
+            "GM": grey,
+            "WM": white,
+            "CSF": csf,
+            "transform": transform,
+        }
+        for scan, subject, inverse, grey, white, csf, transform in files
+        if scan not in out and not any(map(read_failure, (inverse, grey, white, csf)))
     ]
     region_volumes(scans, inputs.labels, inputs.label_table, inputs.template_mask, outputs.volumes)
 

@@ -15,5 +15,6 @@ scan_step(
         getattr(inputs, "head", ""),
         getattr(inputs, "head_mask", ""),
         getattr(inputs, "given", ""),
+        snakemake.params.or_none,
     ),
 )

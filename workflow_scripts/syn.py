@@ -12,6 +12,7 @@ scan_step(
         outputs.inverse,
         outputs.warp_sidecar,
         outputs.inverse_sidecar,
+        snakemake.params.effort,
         snakemake.params.seed,
         snakemake.params.space,
     ),

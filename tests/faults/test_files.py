@@ -18,7 +18,7 @@ from counterwarp.cohorts.phantom import mni152
 from counterwarp.imaging.bias import correct_bias
 from counterwarp.imaging.fsl import bet
 from counterwarp.imaging.io import read_volume, write_image
-from counterwarp.imaging.register import AFFINE_STAGES, estimate
+from counterwarp.imaging.register import STAGES, estimate
 from counterwarp.imaging.segment import segment
 from counterwarp.stats.cost import collect_costs
 from counterwarp.workflow import cohort_step, scan_step
@@ -123,7 +123,7 @@ def test_a_program_that_finds_the_disk_full_is_no_fault_of_the_scan(disk, tmp_pa
 
 
 def register(inputs, outputs) -> None:
-    world, _ = estimate(read_volume(inputs.brain), read_volume(inputs.brain), AFFINE_STAGES, 1)
+    world, _ = estimate(read_volume(inputs.brain), read_volume(inputs.brain), STAGES[12], 1)
     np.savetxt(outputs.image, world)
     Path(outputs.index).touch()
 

@@ -15,7 +15,7 @@ ROWS = [f"{i:03d}\t{i:03d}.nii.gz\t{'control' if i % 2 else 'patient'}\t70.5\tF\
 GOOD = HEADER + "".join(ROWS)
 
 # As shipped.
-STRIP = {"engine": "template", "head": "simulated", "bet_fraction": 0.5, "masks": ""}
+STRIP = {"engine": "auto", "head": "auto", "bet_fraction": 0.5, "masks": ""}
 
 
 def configuration(**sections):
@@ -229,12 +229,12 @@ def test_names_that_are_mostly_numbers_and_scans_that_no_model_sees_are_let_be(t
             "masks: 'mine' would not be read, because preprocess.strip.engine is robex; set it to mask, or leave",
         ),
         (
-            {"preprocess": {"strip": STRIP | {"engine": "bet", "head": "MNI152NLin2009cAsym"}}},
-            "head: 'MNI152NLin2009cAsym' would not be read, because preprocess.strip.engine is bet; set it to",
+            {"preprocess": {"strip": STRIP | {"engine": "robex", "head": "MNI152NLin2009cAsym"}}},
+            "head: 'MNI152NLin2009cAsym' would not be read, because preprocess.strip.engine is robex; set it to",
         ),
         (
             {"preprocess": {"strip": STRIP | {"bet_fraction": 0.25}}},
-            "bet_fraction: 0.25 would not be read, because preprocess.strip.engine is template; set it to bet or robex",
+            "bet_fraction: 0.25 would not be read, because preprocess.strip.engine is auto; set it to bet or robex",
         ),
         ({"qc": {"exclude": "bad"}}, "qc.exclude: 'bad' is not one of ['none', 'flagged', 'listed']"),
         ({"simulator": {"delta": -3.0}}, "simulator.delta: -3.0 is not valid"),
@@ -250,7 +250,7 @@ def test_names_that_are_mostly_numbers_and_scans_that_no_model_sees_are_let_be(t
             "classifier.channels halves preprocess.network_shape [40, 48, 40] 6 times, and nothing is left",
         ),
         ({"preprocess": {"network_shape": [32, 40]}}, "preprocess.network_shape: [32, 40] is too short"),
-        ({"preprocess": {"resolution_mm": -1}}, "(a number above 0)"),
+        ({"preprocess": {"resolution_mm": -1}}, "(auto, or a number above 0)"),
         ({"seeds": [1, 1]}, "seeds: [1, 1] has non-unique elements"),
         ({"experiment": "../elsewhere"}, "(letters, digits, _ and -)"),
         ({"explain": {"methods": ["lime"]}}, "explain.methods.0: 'lime' is not valid"),
@@ -264,7 +264,7 @@ def test_a_bad_configuration_says_the_key_the_value_and_the_remedy(sections, mes
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("engine", ["template", "robex", "bet", "robex+bet", "mask", "none"])
+@pytest.mark.parametrize("engine", ["auto", "deepbet", "template", "robex", "bet", "robex+bet", "mask", "none"])
 def test_what_an_engine_does_not_read_is_no_fault_where_nobody_has_set_it(engine):
     config = configuration()
     assert config["preprocess"]["strip"] == STRIP

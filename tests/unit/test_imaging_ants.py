@@ -10,7 +10,7 @@ import pytest
 from counterwarp.errors import ScanError
 from counterwarp.imaging.ants import LPS, own_folder, read_world_matrix, run, run_registration, world_matrix
 from counterwarp.imaging.io import read_volume, write_image
-from counterwarp.imaging.register import AFFINE_STAGES
+from counterwarp.imaging.register import STAGES
 from scipy.spatial.transform import Rotation
 
 
@@ -85,7 +85,9 @@ def test_programs_run_with_the_seed_and_one_thread(tmp_path):
 def test_a_program_that_gives_up_is_an_error_of_the_scan(tmp_path):
     write_image(np.zeros((8, 8, 8)), np.eye(4), tmp_path / "a.nii", "scanner")  # it has no centre of mass
     with pytest.raises(ScanError, match="antsRegistration gave up"):
-        run_registration(tmp_path / "a.nii", tmp_path / "a.nii", AFFINE_STAGES, f"{tmp_path}/", centre=True, seed=1)
+        run_registration(
+            tmp_path / "a.nii", tmp_path / "a.nii", (STAGES[12],), f"{tmp_path}/", 1, tmp_path / "none.mat"
+        )
 
 
 def test_the_temporary_folder_is_gone_afterwards():

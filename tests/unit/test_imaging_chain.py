@@ -49,7 +49,7 @@ register(
 )
 register_nonlinear(
     to + "preproc.nii.gz", source + "brain_T1w.nii.gz",
-    *at("warp.nii.gz", "inverse.nii.gz", "warp.json", "inverse.json"), 1, "MNI152",
+    *at("warp.nii.gz", "inverse.nii.gz", "warp.json", "inverse.json"), "quick", 1, "MNI152",
 )
 priors, found = ({t: folder + t + ".nii.gz" for t in ("CSF", "GM", "WM")} for folder in (source, to))
 segment(*at("preproc.nii.gz", "moved.nii.gz"), found, to + "probseg.json", "MNI152", to + "inverse.nii.gz", priors)

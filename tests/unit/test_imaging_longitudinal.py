@@ -64,7 +64,7 @@ def scan_of(folder, name):
 
 def test_the_motion_of_the_head_is_found(scans):
     folder, _ = scans
-    found, _ = estimate(*(in_scanner(scan_of(folder, name)) for name in ("later", "earlier")), (RIGID,), seed=1)
+    found, _ = estimate(*(in_scanner(scan_of(folder, name)) for name in ("later", "earlier")), RIGID, seed=1)
     corners = np.array([[x, y, z, 1] for x in (-50, 50) for y in (-50, 50) for z in (-50, 50)]).T
     # A quarter of a voxel.
     assert np.abs((found - motion()) @ corners).max() < EDGE / 4

@@ -13,7 +13,7 @@ from counterwarp.errors import ConfigError
 BRAIN_MM = {"mni152": (144, 180, 150), "sri24": (126, 165, 126)}
 # Options of preprocess.strip with their default, and the engines that read them.
 OF_ENGINES = {
-    "head": ("simulated", ("template",)),
+    "head": ("auto", ("auto", "deepbet", "template", "bet")),
     "bet_fraction": (0.5, ("bet", "robex+bet")),
     "masks": ("", ("mask",)),
 }
@@ -96,7 +96,7 @@ def _twice_set(preprocess: dict) -> list[str]:
     if not preprocess["recipe"]:
         return []
     values = {name: preprocess[name] for name, default in OF_RECIPES.items() if preprocess[name] != default}
-    if preprocess["strip"]["engine"] != "template":
+    if preprocess["strip"]["engine"] != "auto":
         values["strip.engine"] = preprocess["strip"]["engine"]
     return [
         f"preprocess.{name}: {value!r} would not be read, because preprocess.recipe {preprocess['recipe']} sets it; "

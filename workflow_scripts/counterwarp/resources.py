@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.request import Request, urlopen
 
 from counterwarp.errors import ConfigError, CounterwarpError
+from counterwarp.imaging.engines import BY_HEAD, robex_folder
 
 TIMEOUT_S = 20
 # A server that closes too early is none of Python's OSErrors.
@@ -150,15 +151,17 @@ def _sha256(content: bytes) -> str:
 
 
 def head_files(chosen: str | dict, folders: dict[str, str], standard: list[str]) -> list[str]:
-    """The whole head, and its brain mask, by which `preprocess.strip.engine: template` finds brains.
+    """The whole head, and its brain mask, that engines of `preprocess.strip` look for in a scan.
 
     Args:
-        chosen: preprocess.strip.head.
+        chosen: preprocess.strip.head, `auto` settled.
         folders: the section `resources` of the configuration.
         standard: what comes with the installation.
     """
     if isinstance(chosen, dict):
         return [os.path.expanduser(chosen[name]) for name in ("image", "mask")]
+    if chosen == "robex":
+        return [os.path.join(robex_folder() or "", "ref_vols", file) for file in ("atlas.nii.gz", "atlas_mask.nii.gz")]
     return places(chosen, folders.get(chosen, "")) or standard
 
 
@@ -173,7 +176,7 @@ def check_head(strip: dict, folders: dict[str, str]) -> None:
         ConfigError: what `check_resource` says, or the user's own files are missing.
     """
     chosen = strip["head"]
-    if strip["engine"] != "template":
+    if strip["engine"] not in BY_HEAD:
         return
     if not isinstance(chosen, dict):
         return check_resource(chosen, folders.get(chosen, ""))

@@ -78,6 +78,7 @@ def _films(config: dict, scans: pd.DataFrame) -> str:
 
 # How each engine takes off the skull, and by what each one aligns brains.
 STRIPPED = {
+    "deepbet": "stripped of the skull by deepbet [Fisch 2024]",
     "template": "stripped of the skull by symmetric diffeomorphic registration of a head template [Avants 2008]",
     "robex": "stripped of the skull by ROBEX [Iglesias 2011]",
     "bet": "stripped of the skull by BET (fractional intensity threshold {fraction:g}) [Smith 2002]",

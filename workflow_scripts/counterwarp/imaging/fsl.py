@@ -9,8 +9,8 @@ from counterwarp.imaging.ants import own_folder
 from counterwarp.imaging.external import interface, run_interface
 from counterwarp.imaging.io import Volume, read_volume, write_image
 
-# Conformed scans lie along RAS: no head is turned further.
-SEARCH_DEGREES = [-45, 45]
+# FLIRT's own. Within 45 degrees it put a head upside down.
+SEARCH_DEGREES = [-90, 90]
 
 
 def reorient_and_crop(scan: Volume) -> tuple[Volume, list[str]]:

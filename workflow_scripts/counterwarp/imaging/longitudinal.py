@@ -68,7 +68,7 @@ def observed_change(
     """
     template = read_volume(template_mask)
     grid = network_affine(template.data > 0.5, template.affine, list(network_shape), network_voxel_mm, network_cut_mm)
-    to_later = np.linalg.inv(estimate(in_scanner(later), in_scanner(earlier), (RIGID,), seed)[0])
+    to_later = np.linalg.inv(estimate(in_scanner(later), in_scanner(earlier), RIGID, seed)[0])
     moved = later.to_template @ to_later @ np.linalg.inv(earlier.to_template)
     (scale, unit), scaled, inside = SCALES[intensity], [], []
     for scan, world in ((earlier, moved), (later, np.eye(4))):

@@ -11,6 +11,7 @@ import pandas as pd
 
 from counterwarp.cohorts import phantom
 from counterwarp.cohorts.phantom import Region
+from counterwarp.imaging.desikan import read_desikan
 from counterwarp.imaging.io import Volume, write_image
 from counterwarp.imaging.resample import resample
 from counterwarp.imaging.sri24 import read_sri24
@@ -66,14 +67,23 @@ def mni152_regions(template: Volume, log_changes: dict[str, float]) -> Parcellat
 
     Args:
         template: any image on the template's grid.
-        log_changes: cohort.demo.regions, which says what is affected and how; empty for a cohort without known truth.
+        log_changes: cohort.demo.regions, which says what is affected and how.
     """
     drawn, table = phantom.draw(REGIONS)
     regions = pd.DataFrame(table)[["index", "name", "tissue"]]
-    if log_changes:
-        affected = {structure: int(np.sign(change)) for structure, change in log_changes.items()}
-        regions["affected"] = [affected.get(row["structure"], 0) for row in table]
+    affected = {structure: int(np.sign(change)) for structure, change in log_changes.items()}
+    regions["affected"] = [affected.get(row["structure"], 0) for row in table]
     return Parcellation(template.affine, _on_grid(Volume(drawn, phantom.HEAD.affine), template), regions)
+
+
+def desikan_regions(template: Volume) -> Parcellation:
+    """The regions of people's brains in MNI152.
+
+    Args:
+        template: any image on the template's grid.
+    """
+    atlas, rows = read_desikan()
+    return Parcellation(template.affine, _on_grid(atlas, template), pd.DataFrame(rows))
 
 
 def sri24_regions(template: Volume, files: list[str]) -> Parcellation:

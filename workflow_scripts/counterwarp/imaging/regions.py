@@ -5,12 +5,17 @@ from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+from nibabel.affines import voxel_sizes
 from scipy.ndimage import map_coordinates
 
 from counterwarp.imaging.io import read_sidecar, read_volume
 from counterwarp.imaging.resample import blur
+from counterwarp.imaging.ventricles import connected_fluid
 from counterwarp.imaging.warp import Field, read_field
 
+TISSUES = ("CSF", "GM", "WM")
+# Regions that are followed through the scan's own fluid, on each side.
+VENTRICLES = "lateral_ventricle"
 COLUMNS = ("scan", "subject", "region", "tissue", "volume_ml", "native_mm3", "icv_ml")
 
 
@@ -24,8 +29,8 @@ def region_volumes(
     intracranial volume (by the atlas scaling factor of Buckner 2004).
 
     Args:
-        scans: of each scan its names `scan` and `subject`, and its files `inverse` (template to scan), `GM`, `CSF` and
-            `transform` (JSON with the WorldMatrix, scanner mm -> the template's mm).
+        scans: of each scan its names `scan` and `subject`, and its files `inverse` (template to scan), `GM`, `WM`,
+            `CSF` and `transform` (JSON with the WorldMatrix, scanner mm -> the template's mm).
         parcellation: labels on the template's grid.
         table: TSV of them with index, name and tissue (`labels_of` reads the index).
         template_mask: of the template's brain.
@@ -40,10 +45,11 @@ def region_volumes(
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(COLUMNS)
         for scan in scans:
-            tissues = {name: read_volume(scan[name]) for name in {region["tissue"] for region in regions}}
-            grid = next(iter(tissues.values()))
+            tissues = {name: read_volume(scan[name]) for name in TISSUES}
+            grid = tissues["GM"]
             inverse = read_field(scan["inverse"]).on(grid.shape, grid.affine)
             shares = {name: tissue.data for name, tissue in tissues.items()}
+            shares["brain"] = shares["GM"] + shares["WM"]
             volumes = measure(labels.data, labels.affine, inverse, shares, regions)
             scale = abs(np.linalg.det(np.array(read_sidecar(scan["transform"])["WorldMatrix"])[:3, :3]))
             for region, volume in zip(regions, volumes, strict=True):
@@ -57,22 +63,39 @@ def measure(
     """Volume, in ml, of each region's own tissue in one scan.
 
     Each region's share of a voxel (0 to 1, linear) is carried to the scan and multiplied by the tissue's probability:
-    small regions are not rounded to whole voxels.
+    small regions are not rounded to whole voxels. Of the lateral ventricles only the seed is carried
+    (`ventricles.connected_fluid`).
 
     Args:
-        labels, affine: the parcellation (x, y, z) and its voxel -> world.
+        labels, affine: the parcellation (x, y, z) and its voxel -> world; labels of no region are other fluid.
         inverse: from template to scan, on the scan's grid.
-        tissues: probability of each tissue on that grid.
-        regions: index and tissue of each.
+        tissues: probability of each tissue on that grid; `brain` is grey and white matter together.
+        regions: index, name and tissue of each.
     """
     voxel_ml = abs(np.linalg.det(inverse.affine[:3, :3])) / 1000
     to_voxel = np.linalg.inv(affine)
     points = (inverse.sources() @ to_voxel[:3, :3].T + to_voxel[:3, 3]).reshape(-1, 3)
-    volumes = []
+
+    def carried(region: np.ndarray) -> np.ndarray:
+        where, share = region_share(region, points, to_voxel @ inverse.affine)
+        whole = np.zeros(len(points), np.float32)
+        whole[where] = share
+        return whole.reshape(tissues["CSF"].shape)
+
+    volumes = {}
+    ventricles = [region for region in regions if region["name"].startswith(VENTRICLES)]
+    if ventricles:
+        known = [label for region in regions for label in labels_of(region["index"])]
+        seeds = [carried(np.isin(labels, labels_of(region["index"]))) for region in ventricles]
+        other = carried((labels > 0) & ~np.isin(labels, known)) > 0.5
+        inside = sum(tissues[name] for name in TISSUES) > 0.5
+        found = connected_fluid(tissues["CSF"], seeds, other, inside, voxel_sizes(inverse.affine))
+        volumes = {region["name"]: fluid.sum() for region, fluid in zip(ventricles, found, strict=True)}
     for region in regions:
-        where, share = region_share(np.isin(labels, labels_of(region["index"])), points, to_voxel @ inverse.affine)
-        volumes.append(float((share * tissues[region["tissue"]].reshape(-1)[where]).sum() * voxel_ml))
-    return volumes
+        if region["name"] not in volumes:
+            where, share = region_share(np.isin(labels, labels_of(region["index"])), points, to_voxel @ inverse.affine)
+            volumes[region["name"]] = (share * tissues[region["tissue"]].reshape(-1)[where]).sum()
+    return [float(volumes[region["name"]] * voxel_ml) for region in regions]
 
 
 def labels_of(index: str | int) -> list[int]:
