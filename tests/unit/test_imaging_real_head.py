@@ -114,7 +114,7 @@ def test_the_whole_chain_ends_in_tissues_of_an_adult(whole, brains, engine, spac
     numbers = measure(*files, sidecars["conform"])
     assert numbers["flags"] == numbers["warnings"] == [] and numbers["template_correlation"] > 0.85
     fields = [f"{whole}/{prefix}{name}" for name in ("warp.nii.gz", "inverse.nii.gz", "warp.json", "inverse.json")]
-    register_nonlinear(outputs["image"], template, *fields, 1, space)
+    register_nonlinear(outputs["image"], template, *fields, "full", 1, space)
     found = {tissue: f"{whole}/{prefix}{tissue}.nii.gz" for tissue in TISSUES}
     priors = {tissue: f"{whole}/{space}_{tissue}.nii.gz" for tissue in TISSUES}
     segment(outputs["image"], outputs["mask"], found, f"{whole}/{prefix}probseg.json", space, fields[1], priors)
