@@ -14,7 +14,7 @@ from counterwarp.cohorts.table import check_averaged, check_covariates, read, wr
 from counterwarp.config import check_config, check_together
 from counterwarp.errors import ConfigError
 from counterwarp.explain import OF_INTENSITY, methods
-from counterwarp.imaging.engines import BY_HEAD, check_engines, follow_recipe, settle
+from counterwarp.imaging.engines import BY_HEAD, bet_fraction, check_engines, follow_recipe, settle
 from counterwarp.imaging.films import FilmGrid
 from counterwarp.resources import (
     RESOURCES,

@@ -29,7 +29,7 @@ rule strip:
         code=digest("strip"),
         roles="stripped: image, template: head",
         engine=STRIP["engine"],
-        bet_fraction=STRIP["bet_fraction"],
+        bet_fraction=bet_fraction(STRIP),
         or_none=STRIP["or_none"],
         seed=config["preprocess"]["seed"],
     script:

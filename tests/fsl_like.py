@@ -16,7 +16,6 @@ from scipy.ndimage import affine_transform, binary_fill_holes, label
 VERSION = "6.0.0-like"
 ROBEX = "runROBEX.sh"
 PROGRAMS = ("fslreorient2std", "robustfov", "bet", "flirt", ROBEX)
-ROBUST_FOV_MM = 170
 
 
 def write_programs(folder: Path) -> Path:
@@ -65,12 +64,12 @@ def reorient(arguments) -> None:
 
 
 def crop(arguments) -> None:
-    """Keep 170 mm below the top of the head; the matrix leads from the cut image to the whole one."""
-    _, found = options(arguments, 0, {"-i": 1, "-r": 1, "-m": 1})
+    """Keep so many mm below the top of the head; the matrix leads from the cut image to the whole one."""
+    _, found = options(arguments, 0, {"-i": 1, "-b": 1, "-r": 1, "-m": 1})
     image = nib.load(found["-i"][0])
     data = image.get_fdata(dtype=np.float32)
     head = np.flatnonzero((data > data.max() / 10).any((0, 1)))
-    low = max(0, int(head[-1] + 1 - ROBUST_FOV_MM / image.header.get_zooms()[2]))
+    low = max(0, int(head[-1] + 1 - float(found["-b"][0]) / image.header.get_zooms()[2]))
     shift = np.eye(4)
     shift[2, 3] = low
     save(data[:, :, low : head[-1] + 1], image.affine @ shift, found["-r"][0])

@@ -15,7 +15,7 @@ ROWS = [f"{i:03d}\t{i:03d}.nii.gz\t{'control' if i % 2 else 'patient'}\t70.5\tF\
 GOOD = HEADER + "".join(ROWS)
 
 # As shipped.
-STRIP = {"engine": "auto", "head": "auto", "bet_fraction": 0.5, "masks": ""}
+STRIP = {"engine": "auto", "head": "auto", "bet_fraction": "auto", "masks": ""}
 
 
 def configuration(**sections):
@@ -235,6 +235,10 @@ def test_names_that_are_mostly_numbers_and_scans_that_no_model_sees_are_let_be(t
         (
             {"preprocess": {"strip": STRIP | {"bet_fraction": 0.25}}},
             "bet_fraction: 0.25 would not be read, because preprocess.strip.engine is auto; set it to bet or robex",
+        ),
+        (
+            {"preprocess": {"strip": STRIP | {"engine": "bet", "bet_fraction": 1}}},
+            "strip.bet_fraction: 1 is not valid under any of the given schemas (auto, or a share between 0 and 1)",
         ),
         ({"qc": {"exclude": "bad"}}, "qc.exclude: 'bad' is not one of ['none', 'flagged', 'listed']"),
         ({"simulator": {"delta": -3.0}}, "simulator.delta: -3.0 is not valid"),

@@ -70,6 +70,8 @@ def test_the_recipe_of_defigan_is_a_valid_configuration():
     config["preprocess"] |= {"conform": "fsl", "register": {"engine": "flirt", "dof": 7}}
     config["preprocess"]["strip"] |= {"engine": "robex+bet", "bet_fraction": 0.25}
     check_config(config, SCHEMA)
+    config["preprocess"]["strip"]["bet_fraction"] = "auto"
+    check_config(config, SCHEMA)
     config["preprocess"]["register"]["dof"] = 9
     with pytest.raises(ConfigError, match=r"preprocess\.register\.dof: 9 is not one of \[7, 12\]"):
         check_config(config, SCHEMA)

@@ -132,6 +132,10 @@ def test_the_methods_paragraph_names_the_engines_and_cites_them(engine):
     assert ("ROBEX [Iglesias 2011]" in text) == ("robex" in engine)
     assert ("BET (fractional intensity threshold 0.25) [Smith 2002]" in text) == (engine in ("bet", "robex+bet"))
     assert len(references) == len(set(re.findall(r"\[([^\]]+ \d{4}[ab]?)\]", text)))
+    config["preprocess"]["strip"]["bet_fraction"] = "auto"
+    text, _ = methods_text(config, two_scans())
+    assert ("BET (fractional intensity threshold 0.5)" in text) == (engine == "bet")
+    assert ("BET (fractional intensity threshold 0.25)" in text) == (engine == "robex+bet")
 
 
 def test_the_methods_paragraph_says_where_mirror_images_are_averaged():

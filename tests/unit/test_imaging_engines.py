@@ -11,7 +11,7 @@ from counterwarp.cohorts.phantom import mni152
 from counterwarp.errors import ConfigError, ScanError
 from counterwarp.imaging.ants import read_world_matrix, run, write_world_matrix
 from counterwarp.imaging.conform import conform
-from counterwarp.imaging.engines import CHOSEN, check_engines, follow_recipe
+from counterwarp.imaging.engines import CHOSEN, bet_fraction, check_engines, follow_recipe
 from counterwarp.imaging.fsl import bet, flirt, from_flirt, to_flirt
 from counterwarp.imaging.io import Volume, read_sidecar, read_volume, write_image
 from counterwarp.imaging.qc import correlation
@@ -181,12 +181,12 @@ def test_fsl_cuts_the_neck_off_a_conformed_scan_and_no_voxel_moves(tmp_path, fsl
     nib.save(nib.Nifti1Image(data, affine), path)
     conform(path, image, sidecar, 100, "fsl")
     found = read_volume(image)
-    assert found.shape == (30, 32, 43)  # 170 mm are 42 voxels and a half
+    assert found.shape == (30, 32, 48)  # 190 mm are 47 voxels and a half
     assert (np.diag(found.affine)[:3] > 0).all()
-    np.testing.assert_array_equal(found.data, data[::-1, :, ::-1][:, :, -43:])
-    np.testing.assert_allclose(found.affine @ [0, 0, 42, 1], affine @ [29, 0, 0, 1], atol=1e-4)
+    np.testing.assert_array_equal(found.data, data[::-1, :, ::-1][:, :, -48:])
+    np.testing.assert_allclose(found.affine @ [0, 0, 47, 1], affine @ [29, 0, 0, 1], atol=1e-4)
     told = read_sidecar(sidecar)
-    assert told["CommandLines"] == ["fslreorient2std scan.nii std.nii", "robustfov -i std.nii -r cut.nii -m cut.mat"]
+    assert told["CommandLines"] == ["fslreorient2std scan.nii std.nii", "robustfov -i std.nii -b 190 -r cut.nii -m cut.mat"]
     assert told["Engine"] == "fsl" and told["SoftwareVersions"]["FSL"] == VERSION
 
 
@@ -264,6 +264,12 @@ def test_a_scan_without_skull_is_its_own_mask_and_one_with_is_refused(tmp_path, 
         strip(head, *paths, "none", 1, 0.5, given=str(tmp_path / "noisy.nii.gz"))
 
 
+def test_bet_leaves_more_of_what_robex_leaves_unless_a_number_is_set():
+    for engine, auto in (("bet", 0.5), ("robex+bet", 0.25), ("template", None)):
+        assert bet_fraction({"engine": engine, "bet_fraction": "auto"}) == auto
+        assert bet_fraction({"engine": engine, "bet_fraction": 0.3}) == (auto and 0.3)
+
+
 def test_every_missing_program_is_said_before_any_work_with_its_remedy(monkeypatch, tmp_path):
     check_engines(DEFAULTS)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -309,7 +315,7 @@ def test_a_folder_whose_path_the_programs_cannot_read_is_refused(fsl, monkeypatc
 
 
 RECIPE = {"recipe": "defigan", "conform": "nibabel", "denoise": True, "register": {"engine": "ants", "dof": 12}}
-RECIPE["strip"] = {"engine": "auto", "head": "auto", "bet_fraction": 0.5, "masks": ""}
+RECIPE["strip"] = {"engine": "auto", "head": "auto", "bet_fraction": "auto", "masks": ""}
 
 
 @pytest.fixture

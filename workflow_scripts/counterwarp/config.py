@@ -14,7 +14,7 @@ BRAIN_MM = {"mni152": (144, 180, 150), "sri24": (126, 165, 126)}
 # Options of preprocess.strip with their default, and the engines that read them.
 OF_ENGINES = {
     "head": ("auto", ("auto", "deepbet", "template", "bet")),
-    "bet_fraction": (0.5, ("bet", "robex+bet")),
+    "bet_fraction": ("auto", ("bet", "robex+bet")),
     "masks": ("", ("mask",)),
 }
 

@@ -7,6 +7,7 @@ import pandas as pd
 from counterwarp import __version__
 from counterwarp.explain import methods
 from counterwarp.figures.references import REFERENCES
+from counterwarp.imaging.engines import bet_fraction
 from counterwarp.stats.formula import columns_of
 
 # Of each atlas.
@@ -81,9 +82,9 @@ STRIPPED = {
     "deepbet": "stripped of the skull by deepbet [Fisch 2024]",
     "template": "stripped of the skull by symmetric diffeomorphic registration of a head template [Avants 2008]",
     "robex": "stripped of the skull by ROBEX [Iglesias 2011]",
-    "bet": "stripped of the skull by BET (fractional intensity threshold {fraction:g}) [Smith 2002]",
+    "bet": "stripped of the skull by BET (fractional intensity threshold {fraction}) [Smith 2002]",
     "robex+bet": "stripped of the skull by ROBEX [Iglesias 2011] and then BET (fractional intensity threshold "
-    "{fraction:g}) [Smith 2002]",
+    "{fraction}) [Smith 2002]",
     "mask": "stripped of the skull by brain masks that came with them",
     "none": "taken without skull, as they came",
 }
@@ -100,7 +101,7 @@ def _preprocess(config: dict, scans: pd.DataFrame) -> str:
     settings = config["preprocess"]
     cut = "cut off below the head by FSL [Jenkinson 2012], " if settings["conform"] == "fsl" else ""
     denoised = "denoised by non-local means [Manjón 2010], " if settings["denoise"] else ""
-    stripped = STRIPPED[settings["strip"]["engine"]].format(fraction=settings["strip"]["bet_fraction"])
+    stripped = STRIPPED[settings["strip"]["engine"]].format(fraction=bet_fraction(settings["strip"]))
     shape = " x ".join(map(str, settings["network_shape"]))
     scanned = "Scans"
     if settings["recipe"]:

@@ -11,6 +11,8 @@ from counterwarp.imaging.io import Volume, read_volume, write_image
 
 # FLIRT's own. Within 45 degrees it put a head upside down.
 SEARCH_DEGREES = [-90, 90]
+# Kept below the top of the head. FSL's own 170 cut off a tenth of one living brain.
+HEAD_MM = 190
 
 
 def reorient_and_crop(scan: Volume) -> tuple[Volume, list[str]]:
@@ -27,7 +29,7 @@ def reorient_and_crop(scan: Volume) -> tuple[Volume, list[str]]:
         standard, cut = folder / "std.nii", {"out_roi": folder / "cut.nii", "out_transform": folder / "cut.mat"}
         commands = [
             _run("fsl.Reorient2Std", folder, in_file=folder / "scan.nii", out_file=standard),
-            _run("fsl.RobustFOV", folder, in_file=standard, **cut),
+            _run("fsl.RobustFOV", folder, in_file=standard, brainsize=HEAD_MM, **cut),
         ]
         image = nib.as_closest_canonical(_image(read_volume(folder / "cut.nii")))
         return Volume(np.asanyarray(image.dataobj), image.affine), commands

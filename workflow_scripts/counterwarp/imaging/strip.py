@@ -49,7 +49,7 @@ def strip(
     sidecar: str,
     engine: str,
     seed: int,
-    bet_fraction: float,
+    bet_fraction: float | None,
     head: str = "",
     head_mask: str = "",
     given: str = "",
@@ -62,7 +62,7 @@ def strip(
         mask, sidecar: outputs.
         engine: one of MASKS, that takes off the skull where there is one.
         seed: of template and ROBEX.
-        bet_fraction: of BET.
+        bet_fraction: of BET, where the engine has it.
         head, head_mask: for template, deepbet and BET: a T1-weighted whole head and its brain mask.
         given: for mask: the user's, in the scanner's space on any grid; else the scan before bias correction.
         or_none: take the brain of a scan without skull as it is.
