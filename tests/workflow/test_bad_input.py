@@ -17,6 +17,7 @@ from counterwarp.imaging.io import read_volume
 from counterwarp.resources import RESOURCES
 from counterwarp.tsv import read_tsv
 from counterwarp.workflow import read_failure
+from fsl_like import write_programs
 from sri24_like import write_sri24_like
 
 
@@ -59,9 +60,23 @@ def test_engines_and_files_that_are_missing_are_all_listed_before_any_work(workf
         f"preprocess.strip.head: no file {tmp_path}/mask.nii",
         "preprocess.conform: fsl needs FSL",
         "preprocess.register.engine: flirt needs FSL, but no flirt is on PATH; load it (`module load fsl`",
+        "FSLDIR is not set, but preprocess.conform: fsl and preprocess.register.engine: flirt need FSL",
     ):
         assert wanted in text
     assert "Traceback" not in text and not workflow.results.exists()
+
+
+def test_an_fsl_that_does_not_start_stops_before_any_work(workflow, tmp_path, monkeypatch):
+    programs = write_programs(tmp_path / "fsl")
+    flirt = programs / "bin/flirt"
+    flirt.write_text("#!/gone/bin/python\n")
+    monkeypatch.setenv("FSLDIR", str(programs))
+    monkeypatch.setenv("PATH", str(programs / "bin"), prepend=":")
+    preprocess = {"conform": "fsl", "register": {"engine": "flirt", "dof": 7}}
+    text = workflow.run(configfiles=overlay(workflow, preprocess=preprocess), check=False)
+    assert workflow.returncode != 0 and text.count("Nothing was started") == 1
+    assert f"{flirt}, which preprocess.register.engine: flirt needs, does not start (" in text
+    assert "robustfov" not in text and "Traceback" not in text and not workflow.results.exists()
 
 
 def test_a_bad_dataset_stops_before_any_work_and_lists_everything(workflow):

