@@ -10,9 +10,16 @@ from counterwarp.cohorts.exclusions import read_listed
 from counterwarp.cohorts.masks import with_masks
 from counterwarp.cohorts.pairs import pair_scans
 from counterwarp.cohorts.sources import NO_SCANS, index
-from counterwarp.cohorts.table import check_averaged, check_covariates, read, write_if_changed, write_left_out
-from counterwarp.config import check_config, check_together
-from counterwarp.errors import ConfigError
+from counterwarp.cohorts.table import (
+    check_averaged,
+    check_covariates,
+    lacking_groups,
+    read,
+    write_if_changed,
+    write_left_out,
+)
+from counterwarp.config import check_config, check_together, problems_of
+from counterwarp.errors import ConfigError, SplitError, listed
 from counterwarp.explain import OF_INTENSITY, methods
 from counterwarp.imaging.engines import BY_HEAD, bet_fraction, check_engines, follow_recipe, settle
 from counterwarp.imaging.films import FilmGrid

@@ -32,7 +32,7 @@ rule prepare_film:
 
 rule pack_films:
     input:
-        labels="<results>/cohort/labels.tsv",
+        labels=enough_for("networks", "<results>/cohort/labels.tsv"),
         films=every_scan("<film>_equalised.png"),
     output:
         frames="<pack>/frames.npy",

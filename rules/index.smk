@@ -4,6 +4,32 @@ def own_folder():
     return config["resources"].get(config["atlas"], "")
 
 
+# Why networks cannot be made of these scans, and why the groups cannot be compared. Whoever asks for what needs one of them
+# is told; all other steps run.
+LACKING = {"networks": [], "groups": []}
+
+
+def enough_for(purpose, path):
+    """The path of a table of scans, for a rule that the scans must be enough for."""
+
+    def enough(wildcards):
+        # Of an error of another kind Snakemake takes no notice where results of an earlier, larger cohort are there.
+        if LACKING[purpose]:
+            sys.exit(f"Nothing was started. Correct this first:\n{listed(LACKING[purpose])}")
+        return workflow.pathvars.apply(path)
+
+    return enough
+
+
+def split_or_not(make):
+    """A table of scans. One whose subjects are too few for a split has an empty one, and LACKING says so."""
+    try:
+        return make()
+    except SplitError as error:
+        LACKING["networks"], LACKING["groups"] = error.problems, lacking_groups(error.scans)
+        return error.scans
+
+
 def index_scans(results, left_out):
     """The table of scans of heads, once all that their preprocessing and regional model need is there."""
     check_together(
@@ -12,15 +38,19 @@ def index_scans(results, left_out):
         lambda: check_engines(config["preprocess"]),
     )
     in_table = [name for name in columns_of(config["roi"]["formula"]) if name != HEAD_SIZE]
-    scans = index(config["cohort"], str(results / "bids"), in_table, lambda *why: left_out.append(why))
+    scans = split_or_not(
+        lambda: index(config["cohort"], str(results / "bids"), in_table, lambda *why: left_out.append(why))
+    )
     if config["preprocess"]["strip"]["engine"] == "mask":
         scans = with_masks(scans, config["preprocess"]["strip"]["masks"], config["cohort"])
     listed = read_listed(config["qc"]["listed"], scans["scan"]) if config["qc"]["listed"] else {}
     modelled = (scans["baseline"] | (config["roi"]["model"] == "mixed")) & ~scans["scan"].isin(list(listed))
-    check_together(
-        lambda: check_covariates(scans, in_table, categories_of(config["roi"]["formula"]), modelled),
-        lambda: check_averaged(scans, config["group"]["split"], in_table),
+    LACKING["networks"] = LACKING["networks"] or problems_of(
+        lambda: check_averaged(scans, config["group"]["split"], in_table)
     )
+    problems = problems_of(lambda: check_covariates(scans, in_table, categories_of(config["roi"]["formula"]), modelled))
+    if problems:
+        raise ConfigError([*problems, *LACKING["networks"]])
     return scans
 
 
@@ -41,7 +71,7 @@ def index_cohort():
         left_out = []
         if OF_SUBJECTS == "films":
             FilmGrid(**config["preprocess"]["films"])
-            scans = index(config["cohort"], "", leave_out=lambda *why: left_out.append(why))
+            scans = split_or_not(lambda: index(config["cohort"], "", leave_out=lambda *why: left_out.append(why)))
         else:
             scans = index_scans(results, left_out)
     except ConfigError as error:

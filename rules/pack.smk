@@ -3,7 +3,7 @@ include: "exclude.smk"
 
 rule pack:
     input:
-        labels="<results>/cohort/labels.tsv",
+        labels=enough_for("networks", "<results>/cohort/labels.tsv"),
         images=every_scan("<scan>_space-<space>_res-network_desc-normalised_T1w.nii.gz"),
         template_mask="<template>/brain_mask.nii.gz",
         excluded=EXCLUDED,

@@ -66,7 +66,7 @@ rule region_volumes:
 rule roi_glm:
     input:
         volumes=rules.region_volumes.output.volumes,
-        scans="<results>/cohort/people.tsv",
+        scans=enough_for("groups", "<results>/cohort/people.tsv"),
         label_table="<template>/parcellation.tsv",
     output:
         regions="<results>/tables/regions.tsv",

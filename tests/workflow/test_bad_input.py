@@ -47,6 +47,32 @@ def test_one_class_and_too_few_subjects_stop_before_any_work(workflow):
     assert "subjects; add subjects or change" in text and "Traceback" not in text
 
 
+def test_scans_too_few_for_a_split_are_preprocessed_and_nothing_else(workflow):
+    few = {"demo": {"controls": 2, "patients": 2, "two_sessions": 0}}
+    files = overlay(workflow, cohort=few)
+    scan = "sub-001/ses-01/anat/sub-001_ses-01"
+    targets = [f"results/tiny/cohort/bids/{scan}_T1w.nii.gz", "results/tiny/tables/cohort.tsv"]
+    text = workflow.run("--", *targets, configfiles=files)
+    assert text.count("the split is left empty, and nothing that needs one can be made: test: 0 of 2 control") == 1
+    scans = read_tsv(workflow.results / "cohort/scans.tsv")
+    assert len(scans) == 4 and scans.split.isna().all()
+    assert all((workflow.folder / target).exists() for target in targets)
+    assert re.search(r"^normalise +4$", workflow.run("--dry-run", "preprocess", configfiles=files), re.MULTILINE)
+    assert re.search(r"^roi_glm +1$", workflow.run("--dry-run", "roi", configfiles=files), re.MULTILINE)
+    # What networks are made of may lie there from a larger cohort.
+    for name in ("images.npy", "index.tsv"):
+        (workflow.results / "pack").mkdir(exist_ok=True)
+        (workflow.results / "pack" / name).touch()
+    for target in ("train", "explain", "group", "report", "all", "results/tiny/pack/images.npy"):
+        text = workflow.run("--dry-run", "--", target, configfiles=files, check=False)
+        assert workflow.returncode != 0 and text.count("Nothing was started. Correct this first:") == 1, target
+        assert "test: 0 of 2 control subjects; add subjects or change" in text and "Traceback" not in text
+    text = workflow.run(
+        "--dry-run", "roi", configfiles=overlay(workflow, cohort={"demo": {"patients": 0}}), check=False
+    )
+    assert workflow.returncode != 0 and "no patient among 4 subjects; a classifier needs both groups" in text
+
+
 def test_engines_and_files_that_are_missing_are_all_listed_before_any_work(workflow, tmp_path, monkeypatch):
     monkeypatch.delenv("FSLDIR", raising=False)
     preprocess = {"conform": "fsl", "register": {"engine": "flirt", "dof": 7}}

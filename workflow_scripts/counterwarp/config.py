@@ -38,14 +38,20 @@ def check_config(config: dict, schema_path: str | Path) -> None:
         raise ConfigError(problems)
 
 
-def check_together(*checks: Callable[[], None]) -> None:
-    """Run checks, each of which may raise a ConfigError; raise one that lists what all of them found."""
+def problems_of(*checks: Callable[[], None]) -> list[str]:
+    """Run checks, each of which may raise a ConfigError; what all of them found."""
     problems = []
     for check in checks:
         try:
             check()
         except ConfigError as error:
             problems += error.problems
+    return problems
+
+
+def check_together(*checks: Callable[[], None]) -> None:
+    """Run checks, each of which may raise a ConfigError; raise one that lists what all of them found."""
+    problems = problems_of(*checks)
     if problems:
         raise ConfigError(problems)
 

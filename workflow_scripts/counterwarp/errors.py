@@ -22,4 +22,24 @@ class ConfigError(CounterwarpError):
 
     def __init__(self, problems: list[str]):
         self.problems = list(problems)
-        super().__init__("\n".join(f"  - {problem}" for problem in self.problems))
+        super().__init__()
+
+    def __str__(self) -> str:
+        return listed(self.problems)
+
+    def add(self, problem: str) -> None:
+        """One more problem."""
+        self.problems.append(problem)
+
+
+def listed(problems: list[str]) -> str:
+    """Problems, one a line."""
+    return "\n".join(f"  - {problem}" for problem in problems)
+
+
+class SplitError(ConfigError):
+    """A cohort is too small to be split, or lacks a group; `scans` is its table, complete but for an empty split."""
+
+    def __init__(self, problems: list[str], scans):
+        self.scans = scans
+        super().__init__(problems)

@@ -13,7 +13,7 @@ from counterwarp.cohorts import table
 from counterwarp.cohorts.bids import LeaveOut, read_bids
 from counterwarp.cohorts.participants import draw_participants
 from counterwarp.cohorts.reading import read_text_table, rename, require
-from counterwarp.errors import ConfigError
+from counterwarp.errors import ConfigError, SplitError
 
 LOG = logging.getLogger("counterwarp")
 SEXES = {"f": "F", "female": "F", "m": "M", "male": "M"}
@@ -38,7 +38,7 @@ def index(
 
     Raises:
         ConfigError: with every problem found; and, where scans were left out, how many and why the first was, because
-            that may be why a group is empty.
+            that may be why a group is empty. A SplitError where nothing is wrong but that subjects are too few.
     """
     left_out = []
 
@@ -49,10 +49,11 @@ def index(
     try:
         return _index(cohort, bids_folder, covariates, leave_out_and_remember)
     except ConfigError as error:
-        more = (
-            f"{len(left_out)} subjects, sessions or images are left out, the first: {left_out[0]}" if left_out else ""
-        )
-        raise ConfigError([*error.problems, *filter(None, [more])]) from error
+        if left_out:
+            error.add(f"{len(left_out)} subjects, sessions or images are left out, the first: {left_out[0]}")
+        if isinstance(error, SplitError):
+            LOG.warning("the split is left empty, and nothing that needs one can be made: %s", error.problems[0])
+        raise
 
 
 def _index(cohort: dict, bids_folder: str, covariates: Sequence[str], leave_out: LeaveOut) -> pd.DataFrame:

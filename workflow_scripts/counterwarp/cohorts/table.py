@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from counterwarp.errors import ConfigError
+from counterwarp.errors import ConfigError, SplitError
 
 LOG = logging.getLogger("counterwarp")
 SPLITS = ("train", "validation", "test")
@@ -40,7 +40,7 @@ def finish(
         The table with scan (sub-X[_ses-Y]), folder (sub-X[/ses-Y]), baseline and split, sorted by scan.
 
     Raises:
-        ConfigError: with every problem found.
+        ConfigError: with every problem found; a SplitError where nothing is wrong but that subjects are too few.
     """
     scans = scans.copy()
     scans["scan"] = [name_of(row, "_") for row in scans.itertuples()]
@@ -53,11 +53,14 @@ def finish(
     scans["baseline"] = _is_first(scans)
     if "split" not in scans:
         scans["split"] = _draw_split(scans, validation_share, test_share, seed)
-    problems = _problems_of_split(scans)
-    if problems:
-        raise ConfigError(problems)
+    wrong, lacking = _problems_of_split(scans), [*lacking_groups(scans), *_lacking_subjects(scans)]
+    if wrong:
+        raise ConfigError(wrong + lacking)
     first = ["scan", "folder", "subject", "session", "path", "group", "age", "sex", "split", "baseline"]
-    return scans[first + [column for column in scans if column not in first]]
+    scans = scans[first + [column for column in scans if column not in first]]
+    if lacking:
+        raise SplitError(lacking, scans.assign(split=""))
+    return scans
 
 
 def name_of(row, separator: str) -> str:
@@ -156,12 +159,23 @@ def _problems_of_split(scans: pd.DataFrame) -> list[str]:
     unknown = sorted(set(scans.split) - set(SPLITS))
     if unknown:
         problems.append(f"split {', '.join(map(repr, unknown))} is not one of {', '.join(SPLITS)}; correct the table")
+    return problems
+
+
+def lacking_groups(scans: pd.DataFrame) -> list[str]:
+    """What a table lacks of the two groups that are compared."""
+    return [
+        f"no {group} among {scans.subject.nunique()} subjects; a classifier needs both groups"
+        for group in GROUPS
+        if group not in set(scans.group)
+    ]
+
+
+def _lacking_subjects(scans: pd.DataFrame) -> list[str]:
+    problems = []
     for group in GROUPS:
         members = scans[scans.group == group].drop_duplicates("subject")
-        if not len(members):
-            problems.append(f"no {group} among {scans.subject.nunique()} subjects; a classifier needs both groups")
-            continue
-        for split in SPLITS:
+        for split in SPLITS if len(members) else ():
             n = (members.split == split).sum()
             if n < FEWEST_SUBJECTS:
                 problems.append(
