@@ -105,6 +105,26 @@ def test_an_fsl_that_does_not_start_stops_before_any_work(workflow, tmp_path, mo
     assert "robustfov" not in text and "Traceback" not in text and not workflow.results.exists()
 
 
+def test_a_program_that_breaks_during_a_run_leaves_no_failure_record(workflow, tmp_path, monkeypatch):
+    programs = write_programs(tmp_path / "fsl")
+    robustfov = programs / "bin/robustfov"
+    whole = robustfov.read_text()
+    # It says how it is used, and that is all that it can.
+    robustfov.write_text('#!/bin/sh\n[ $# = 0 ] && exit 1\nexec /gone/bin/robustfov "$@"\n')
+    monkeypatch.setenv("FSLDIR", str(programs))
+    monkeypatch.setenv("PATH", str(programs / "bin"), prepend=":")
+    # The jobs take the library from here, and not from where it is installed.
+    monkeypatch.setenv("PYTHONPATH", str(workflow.code / "workflow_scripts"))
+    files = overlay(workflow, preprocess={"conform": "fsl"})
+    conformed = "results/tiny/intermediate/sub-001/ses-01/sub-001_ses-01_desc-conform_T1w.nii.gz"
+    text = workflow.run("--notemp", "--", conformed, configfiles=files, check=False)
+    assert workflow.returncode == 1 and "robustfov does not start on" in text and "/gone/bin/robustfov" in text
+    assert not (workflow.folder / conformed).exists()
+    robustfov.write_text(whole)
+    workflow.run("--notemp", "--", conformed, configfiles=files)
+    assert read_failure(workflow.folder / conformed) is None
+
+
 def test_a_bad_dataset_stops_before_any_work_and_lists_everything(workflow):
     folder = workflow.folder / "dataset"
     for i in range(1, 9):
