@@ -89,10 +89,9 @@ def main(study: Path, references: Path, subjects: list[str]) -> None:
     for name in others:
         if name in own:
             error = (own[name] / others[name] - 1).abs().median()
-            print(
-                f"{name}: r {np.corrcoef(own[name], others[name])[0, 1]:.2f}, mean {own[name].mean():.1f} ml, reference "
-                f"{others[name].mean():.1f} ml, median error {error:.0%}"
-            )
+            r = np.corrcoef(own[name], others[name])[0, 1]
+            means = f"mean {own[name].mean():.1f} ml, reference {others[name].mean():.1f} ml"
+            print(f"{name}: r {r:.2f}, {means}, median error {error:.0%}")
 
 
 if __name__ == "__main__":
