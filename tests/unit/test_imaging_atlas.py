@@ -11,6 +11,7 @@ from counterwarp.imaging.atlas import Atlas, grid_around, mni152, sri24, write_a
 from counterwarp.imaging.io import Volume, read_volume
 from counterwarp.imaging.parcellation import (
     ORBITOFRONTAL,
+    desikan_regions,
     mni152_regions,
     named_regions,
     sri24_regions,
@@ -121,9 +122,29 @@ def test_what_is_written_says_its_space_and_knows_no_affected_region(folder, tmp
     assert list(table["index"][-4:]) == ["5 6", "25 26", "27 28", "21 22"]
 
 
-def test_the_demo_regions_know_what_is_affected_where_a_truth_is_known():
+def test_the_regions_of_people_lie_where_the_brain_has_them():
+    template = grid_of(mni152(2.0))
+    parcellation = desikan_regions(template)
+    regions = parcellation.regions.set_index("name")
+    assert len(regions) == 2 * 8 + 2 * 34 and regions.index.is_unique and regions["index"].is_unique
+    assert regions.loc["hippocampus_R", "tissue"] == "brain" and regions.loc["insula_L", "tissue"] == "GM"
+    places = {
+        name: np.argwhere(parcellation.labels == label) @ parcellation.affine[:3, :3].T + parcellation.affine[:3, 3]
+        for name, label in regions["index"].items()
+    }
+    for name, near_mm in (
+        ("hippocampus_R", (26, -24, -14)),
+        ("hippocampus_L", (-26, -24, -14)),
+        ("thalamus_L", (-11, -19, 7)),
+        ("lateral_ventricle_R", (17, -15, 14)),
+    ):
+        assert np.linalg.norm(places[name].mean(0) - near_mm) < 9, name
+    # Fluid that is none of the lateral ventricles has a label, and no region.
+    assert set(np.unique(parcellation.labels)) - {0, *regions["index"]} == {14, 15, 24}
+
+
+def test_the_demo_regions_know_what_is_affected():
     template = grid_of(mni152(6.0))
-    assert "affected" not in mni152_regions(template, {}).regions
     known = mni152_regions(template, {"hippocampus": -0.2}).regions.set_index("name")["affected"]
     assert known["hippocampus_L"] == -1 and known["insula_L"] == 0
 

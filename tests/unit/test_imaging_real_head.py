@@ -157,7 +157,7 @@ def test_the_orbitofrontal_regions_of_a_real_head_in_sri24(tmp_path):
     moved, inside = read_volume(outputs["mask"]), read_volume(template["brain_mask"])
     assert dice(moved.data > 0.5, inside.data > 0.5) > 0.9
     fields = at("warp.nii.gz", "inverse.nii.gz", "warp.json", "inverse.json")
-    register_nonlinear(outputs["image"], template["brain"], *fields, 1, "SRI24")
+    register_nonlinear(outputs["image"], template["brain"], *fields, "quick", 1, "SRI24")
     found = {tissue: f"{tmp_path}/own_{tissue}.nii.gz" for tissue in TISSUES}
     segment(outputs["image"], outputs["mask"], found, f"{tmp_path}/probseg.json", "SRI24", fields[1], tissues)
     files = {"inverse": fields[1], "transform": outputs["transform_sidecar"], **found}

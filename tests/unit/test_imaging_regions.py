@@ -61,7 +61,8 @@ def test_the_table_has_a_row_for_each_scan_and_region(tmp_path):
     # A head half as large as the template's, in volume.
     (tmp_path / "affine.json").write_text(json.dumps({"WorldMatrix": np.diag([2.0, 1, -1, 1]).tolist()}))
     half, transform = str(tmp_path / "half.nii.gz"), str(tmp_path / "affine.json")
-    names = {"inverse": str(tmp_path / "inverse.nii.gz"), "GM": half, "CSF": half, "transform": transform}
+    names = {"inverse": str(tmp_path / "inverse.nii.gz"), "transform": transform}
+    names |= {tissue: half for tissue in ("GM", "WM", "CSF")}
     scans = [{"scan": f"sub-0{i}", "subject": f"0{i}", **names} for i in (1, 2)]
     region_volumes(
         scans, *(str(tmp_path / name) for name in ("labels.nii.gz", "labels.tsv", "brain.nii.gz", "volumes.tsv"))
