@@ -46,7 +46,7 @@ def found_by(engine: str, folder: Path) -> dict[str, np.ndarray]:
     segment(*files, outputs, str(folder / "probseg.json"), "MNI152", str(folder / "inverse.nii.gz"), priors)
     told = read_sidecar(folder / "probseg.json")
     assert told["Engine"] == engine and told["SoftwareVersions"]["antspyx"]
-    guide = {"priors": "-i PriorProbabilityImages[3,./prior%d.nii,0.5] ", "kmeans": "-i Otsu[3] "}[engine]
+    guide = {"priors": "-i PriorProbabilityImages[3,./prior%d.nii,0.1] ", "kmeans": "-i Otsu[3] "}[engine]
     assert len(told["CommandLines"]) == 1 and guide in told["CommandLines"][0]
     return {tissue: read_volume(path).data for tissue, path in outputs.items()}
 

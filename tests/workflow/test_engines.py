@@ -62,7 +62,7 @@ def test_without_fsl_the_recipe_of_defigan_runs_on_the_embedded_engines_and_says
     text = preprocessed(study, monkeypatch, "space-MNI152_desc-preproc_T1w.json", DEFIGAN, fsl=False)
     assert "preprocess.recipe: defigan runs on the embedded engines: preprocess.conform: fsl needs FSL, but no" in text
     told = read_sidecar(study.folder / f"{SCAN}_space-MNI152_desc-preproc_T1w.json")["Engines"]
-    assert [engine["Engine"] for engine in told.values()] == ["nibabel", "template", "ants"]
+    assert [engine["Engine"] for engine in told.values()] == ["nibabel", "deepbet", "ants"]
     text = preprocessed(study, monkeypatch, "desc-brain_mask.nii.gz", DEFIGAN | {"conform": "fsl"}, check=False)
     assert study.returncode != 0 and "preprocess.conform: 'fsl' would not be read, because preprocess.recipe" in text
 
@@ -78,7 +78,7 @@ def test_a_head_is_fetched_checked_and_finds_the_brain(study, monkeypatch, tmp_p
     for file, digest in HEAD.files.items():
         text = text.replace(digest, hashlib.sha256((served / file).read_bytes()).hexdigest())
     module.write_text(text)
-    text = preprocessed(study, monkeypatch, "desc-brain_mask.nii.gz", {"strip": {"head": "MNI152NLin2009cAsym"}})
+    text = preprocessed(study, monkeypatch, "desc-brain_mask.nii.gz", {"strip": {"engine": "template", "head": "MNI152NLin2009cAsym"}})
     assert re.search(r"^fetch +2$", text, re.MULTILINE) and not re.search(r"^templates ", text, re.MULTILINE)
     kept = tmp_path / "kept/MNI152NLin2009cAsym"
     assert sorted(path.name for path in kept.iterdir()) == sorted(HEAD.files)

@@ -15,10 +15,10 @@ from counterwarp.imaging.io import Volume, as_volume, open_image
 ATLAS, LABELS = "atlas_desikan_killiany.nii.gz", "labels_desikan_killiany.csv"
 SIDES = {"L": "Left", "R": "Right"}
 # Below the cortex: the names of FreeSurfer that make up a region on each side, and the tissue that is measured. Deep
-# nuclei are bright: half of a thalamus is white matter by its signal, so that they count as brain, fluid taken off.
+# nuclei are bright: much of a thalamus is white matter by its signal, so that they count as brain, fluid taken off.
 DEEP = {
     "lateral_ventricle": (("Lateral-Ventricle", "Inf-Lat-Vent", "choroid-plexus"), "CSF"),
-    "hippocampus": (("Hippocampus",), "brain"),
+    "hippocampus": (("Hippocampus",), "GM"),
     "amygdala": (("Amygdala",), "brain"),
     "thalamus": (("Thalamus-Proper",), "brain"),
     "caudate": (("Caudate",), "brain"),
