@@ -124,6 +124,7 @@ rule normalise:
 rule qc:
     input:
         image=rules.prepare_scan.output.conformed,
+        corrected=rules.prepare_scan.output.corrected,
         conform_sidecar=rules.prepare_scan.output.sidecar,
         mask=rules.strip.output.mask,
         transform_sidecar=rules.register.output.transform_sidecar,
@@ -147,6 +148,6 @@ rule qc:
         runtime=minutes(2),
     params:
         code=digest("qc"),
-        roles="judged: mask and preprocessed, against: template and truth",
+        roles="judged: corrected, mask, transform and preprocessed, against: template and truth",
     script:
         "../workflow_scripts/qc.py"

@@ -11,9 +11,9 @@ from counterwarp.workflow import scan_step
 
 def check(inputs, outputs):
     numbers = measure(
+        inputs.corrected,
         inputs.mask,
         inputs.transform_sidecar,
-        inputs.preprocessed,
         inputs.template,
         inputs.template_mask,
         inputs.conform_sidecar,

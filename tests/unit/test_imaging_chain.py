@@ -11,9 +11,11 @@ from counterwarp.cohorts.demo import ScanSettings, write_head, write_phantom, wr
 from counterwarp.imaging.atlas import mni152, write_atlas
 from counterwarp.imaging.io import Volume, read_sidecar, read_volume, write_image
 from counterwarp.imaging.normalise import normalise
-from counterwarp.imaging.qc import correlation, dice, landmark_error, measure, same_order
+from counterwarp.imaging.qc import dice, landmark_error, measure, same_order
+from counterwarp.imaging.refine import correlation
 from counterwarp.imaging.segment import TISSUES, carried_priors, segment
 from counterwarp.imaging.warp import Field, carry, read_field
+from scipy.ndimage import binary_dilation, binary_erosion
 
 CODE = Path(__file__).parents[2] / "workflow_scripts"
 REGIONS = {"lateral_ventricle": 0.9, "hippocampus": -0.45}
@@ -24,6 +26,7 @@ import sys
 from counterwarp.imaging.bias import correct_bias
 from counterwarp.imaging.conform import conform
 from counterwarp.imaging.register import register
+from counterwarp.imaging.refine import correlation
 from counterwarp.imaging.segment import segment
 from counterwarp.imaging.strip import strip
 from counterwarp.imaging.warp import register_nonlinear
@@ -179,7 +182,7 @@ def test_the_preprocessed_scan_fits_the_network_and_its_quality_is_measured(sour
     paths = [done / "preproc.nii.gz", done / "moved.nii.gz", source / "brain_mask.nii.gz"]
     normalise(*map(str, paths), *outputs, [32, 40, 32], 5.0, 0.0, "z_score", "MNI152")
     assert np.isfinite(read_volume(outputs[0]).data).all()
-    files = [done / "mask.nii.gz", done / "x.json", done / "preproc.nii.gz"]
+    files = [done / "n4.nii.gz", done / "mask.nii.gz", done / "x.json"]
     files += [source / "brain_T1w.nii.gz", source / "brain_mask.nii.gz", done / "conform.json"]
     numbers = measure(*map(str, files))
     assert numbers["mask_dice"] is None
@@ -189,7 +192,7 @@ def test_the_preprocessed_scan_fits_the_network_and_its_quality_is_measured(sour
     numbers = measure(*map(str, files), str(source / "true_mask.nii.gz"), str(source / "truth.json"))
     assert numbers["mask_dice"] > 0.95
     assert numbers["landmark_error_voxels"] < 1
-    assert numbers["flags"] == numbers["warnings"] == []
+    assert numbers["flags"] == numbers["warnings"] == [] and numbers["grade"] == "good"
 
 
 def test_a_brain_that_the_field_of_view_cuts_off_is_flagged(source, done, tmp_path):
@@ -198,8 +201,50 @@ def test_a_brain_that_the_field_of_view_cuts_off_is_flagged(source, done, tmp_pa
     low, high = np.flatnonzero((mask.data > 0.5).any((0, 1)))[[0, -1]]
     cut = str(tmp_path / "cut.nii.gz")
     write_image(mask.data[:, :, : high - (high - low) // 10] > 0.5, mask.affine, cut, "scanner")
-    files = [done / "x.json", done / "preproc.nii.gz", source / "brain_T1w.nii.gz", source / "brain_mask.nii.gz"]
-    numbers = measure(cut, *map(str, [*files, done / "conform.json"]))
-    assert [flag.partition(" of ")[2] for flag in numbers["flags"]] == [
-        "the brain mask touches the border: brain cut off?"
-    ]
+    scan = read_volume(done / "n4.nii.gz")
+    write_image(scan.data[:, :, : high - (high - low) // 10], scan.affine, tmp_path / "scan.nii.gz", "scanner")
+    files = [done / "x.json", source / "brain_T1w.nii.gz", source / "brain_mask.nii.gz", done / "conform.json"]
+    numbers = measure(str(tmp_path / "scan.nii.gz"), cut, *map(str, files))
+    assert any(flag.endswith("% of the brain mask touches the border: brain cut off?") for flag in numbers["flags"])
+    assert numbers["grade"] != "good"
+
+
+FAULTS = {
+    "small": "mask too small",
+    "large": "mask too large?",
+    "hole": "brain left out?",
+    "more": "more than the brain?",
+    "moved": "misregistered?",
+    "scaled": "Dice with the template's brain",
+    "upside down": "template correlation",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_the_simulated_head_s_mask_or_map_is_flagged(source, done, tmp_path, fault):
+    """Its own mask and map are not: the test of the quality of the preprocessed scan."""
+    mask = read_volume(done / "mask.nii.gz")
+    inside = mask.data > 0.5
+    world = np.array(read_sidecar(done / "x.json")["WorldMatrix"])
+    place = np.argwhere(np.ones_like(inside)).reshape(*inside.shape, 3) * mask.voxel_mm
+    front = place[inside][np.argmax(place[inside][:, 1])]
+    far = np.linalg.norm(place - front, axis=-1)
+    brain = read_volume(source / "brain_mask.nii.gz")
+    centre = brain.affine[:3, :3] @ np.argwhere(brain.data > 0.5).mean(0) + brain.affine[:3, 3]
+    masks = {
+        "small": binary_erosion(inside, iterations=2),
+        "large": binary_dilation(inside),
+        "hole": inside & (far > 60),
+        "more": inside | (far < 45),
+    }
+    maps = {"moved": np.eye(3), "scaled": 0.8 * np.eye(3), "upside down": np.diag([1.0, -1, -1])}
+    off = np.eye(4)
+    if fault in maps:
+        off[:3, :3] = maps[fault]
+        off[:3, 3] = centre - off[:3, :3] @ centre + (6.0 if fault == "moved" else 0.0)
+    write_image(masks.get(fault, inside), mask.affine, tmp_path / "mask.nii.gz", "scanner")
+    (tmp_path / "x.json").write_text(json.dumps({"WorldMatrix": (off @ world).tolist()}))
+    files = [done / "n4.nii.gz", tmp_path / "mask.nii.gz", tmp_path / "x.json", source / "brain_T1w.nii.gz"]
+    numbers = measure(*map(str, [*files, source / "brain_mask.nii.gz", done / "conform.json"]))
+    assert any(FAULTS[fault] in flag for flag in numbers["flags"]), numbers
+    assert numbers["grade"] != "good"

@@ -16,7 +16,7 @@ from counterwarp.imaging.engines import CHOSEN, bet_fraction, check_engines, fol
 from counterwarp.imaging.external import did_not_start
 from counterwarp.imaging.fsl import bet, flirt, from_flirt, to_flirt
 from counterwarp.imaging.io import Volume, read_sidecar, read_volume, write_image, write_sidecar
-from counterwarp.imaging.qc import correlation
+from counterwarp.imaging.refine import correlation
 from counterwarp.imaging.register import register
 from counterwarp.imaging.resample import resample
 from counterwarp.imaging.strip import strip

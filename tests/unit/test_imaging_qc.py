@@ -7,9 +7,9 @@ import pytest
 from counterwarp.imaging.io import write_image
 from counterwarp.imaging.qc import (
     SIMULATED_LITRES,
-    correlation,
     dice,
     flags,
+    grade,
     landmark_error,
     litres,
     measure,
@@ -31,14 +31,6 @@ def test_litres_count_the_voxel_size_in_any_orientation():
     assert litres(np.ones((10, 10, 10), bool), affine) == pytest.approx(0.1)
 
 
-def test_correlation_inside_the_mask_only():
-    mask = np.array([True, True, True, False])
-    a, b = np.array([1.0, 2, 3, 100]), np.array([2.0, 4, 6, -100])
-    assert correlation(a, b, mask) == pytest.approx(1)
-    assert correlation(a, -b, mask) == pytest.approx(-1)
-    assert correlation(a, np.ones(4), mask) == 0
-
-
 def test_landmarks_are_off_by_the_distance_in_the_scanner():
     """The template is twice as large as the head: an error of 2 mm in the template is one of 1 mm in the scanner."""
     true, estimated = np.diag([2.0, 2, 2, 1]), np.diag([2.0, 2, 2, 1])
@@ -56,24 +48,75 @@ def test_a_mask_is_brought_to_the_order_of_the_conformed_scan():
     assert turned[3, 0, 2] == data[1, 2, 3]  # the first axis ran from anterior to posterior
 
 
-def test_flags_say_what_is_out_of_bounds():
-    good = {"mask_litres": 1.5, "template_correlation": 0.8, "touching_share": 0.0}
-    assert flags(good, []) == []
-    found = flags({"mask_litres": 0.3, "template_correlation": 0.2, "touching_share": 0.05}, [])
-    assert found == [
-        "brain mask of 0.30 l, expected 0.8 to 2.2 l",
-        "5.0 % of the brain mask touches the border: brain cut off?",
-        "template correlation 0.20, expected over 0.75",
-    ]
-    # The limits of volume are those of living adults; simulated heads are larger.
-    assert [len(flags(good | {"mask_litres": litres}, [])) for litres in (0.79, 0.8, 2.2, 2.21)] == [1, 0, 0, 1]
-    assert flags(good | {"mask_litres": 2.5}, [], SIMULATED_LITRES) == []
+GOOD = {
+    "mask_litres": 1.5,
+    "touching_share": 0.0,
+    "outside_signal": 0.15,
+    "cut_share": 0.0,
+    "loose_share": 0.1,
+    "beyond_share": 0.01,
+    "template_dice": 0.95,
+    "template_correlation": 0.93,
+    "misfit_mm": 1.0,
+}
+# Of each number: the limit of a flag, that of a bad scan if it has one, a step beyond them, and the sentence.
+FAULTS = {
+    "mask_litres": (1.9, 2.2, 0.01, "brain mask of 1.91 l, expected 1.0 to 1.9 l"),
+    "touching_share": (0.002, 0.02, 0.001, "0.3 % of the brain mask touches the border: brain cut off?"),
+    "outside_signal": (
+        0.35,
+        0.7,
+        0.01,
+        "just outside the mask 0.36 of the brain's signal, expected under 0.35: mask too small, too large or shifted?",
+    ),
+    "cut_share": (0.05, 0.15, 0.01, "6% of the mask's surface has brain outside, expected under 5%: brain left out?"),
+    "loose_share": (0.3, None, 0.01, "31% of the mask's surface is dark inside, expected under 30%: mask too large?"),
+    "beyond_share": (
+        0.06,
+        0.15,
+        0.01,
+        "7% of the mask is away from the template's brain, expected under 6%: more than the brain?",
+    ),
+    "template_dice": (0.88, 0.8, -0.01, "Dice with the template's brain 0.87, expected over 0.88"),
+    "template_correlation": (0.86, 0.75, -0.01, "template correlation 0.85, expected over 0.86"),
+    "misfit_mm": (
+        3.5,
+        8.0,
+        0.1,
+        "a better place on the template is 3.6 mm away, expected under 3.5 mm: misregistered?",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_number_beyond_its_limit_is_a_flag_and_far_beyond_it_the_scan_is_bad(name):
+    limit, gross, step, sentence = FAULTS[name]
+    assert flags(GOOD | {name: limit}, []) == [] and grade(GOOD | {name: limit}, []) == "good"
+    beyond = GOOD | {name: limit + step}
+    assert flags(beyond, []) == [sentence] and grade(beyond, [sentence]) == "check"
+    if gross is None:
+        assert grade(GOOD | {name: 1.0}, [sentence]) == "check"
+    else:
+        assert grade(GOOD | {name: gross + step}, [sentence]) == "bad"
+
+
+def test_two_flags_make_a_scan_bad():
+    numbers = GOOD | {"mask_litres": 1.95, "misfit_mm": 4.0}
+    assert len(flags(numbers, [])) == 2 and grade(numbers, flags(numbers, [])) == "bad"
+
+
+def test_a_brain_too_small_is_flagged_and_simulated_ones_have_their_own_limits():
+    assert flags(GOOD | {"mask_litres": 0.95}, []) == ["brain mask of 0.95 l, expected 1.0 to 1.9 l"]
+    for volume, flagged in ((0.89, 1), (0.95, 0), (2.5, 0), (2.71, 1)):
+        numbers = GOOD | {"mask_litres": volume}
+        found = flags(numbers, [], SIMULATED_LITRES)
+        assert len(found) == flagged
+        assert grade(numbers, found, SIMULATED_LITRES) == ("bad" if flagged else "good")
 
 
 def test_of_the_warnings_those_of_left_and_right_and_of_contrast_are_flags():
-    good = {"mask_litres": 1.5, "template_correlation": 0.8, "touching_share": 0.0}
     doubt = ["the axes are a guess; check left and right", "corners are brighter: contrast may be inverted"]
-    assert flags(good, ["negative values down to -3 were set to 0", *doubt]) == doubt
+    assert flags(GOOD, ["negative values down to -3 were set to 0", *doubt]) == doubt
 
 
 def test_the_share_of_a_mask_on_the_border():
@@ -88,45 +131,42 @@ def test_the_share_of_a_mask_on_the_border():
 WARNINGS = ["negative values down to -20 were set to 0", "header has neither qform nor sform; check left and right"]
 
 
-def measured(folder, slices, simulated=False):
-    """What is measured of a mask of so many slices of 0.05 l, well registered, with two warnings of its header."""
-    affine = np.diag([5.0, 5, 5, 1])
-    mask = np.zeros((24, 24, 60), np.float32)
-    mask[2:22, 2:22, 1 : 1 + slices] = 1
-    template = np.random.default_rng(0).random(mask.shape, np.float32)
-    paths = {name: str(folder / f"{name}.nii.gz") for name in ("mask", "template", "inside")}
-    for path, data in zip(paths.values(), (mask, template, np.ones_like(mask)), strict=True):
-        write_image(data, affine, path, "scanner")
-    for name, content in (("transform", {"WorldMatrix": np.eye(4).tolist()}), ("conform", {"Warnings": WARNINGS})):
-        (folder / f"{name}.json").write_text(json.dumps(content))
-    return measure(
-        paths["mask"],
-        str(folder / "transform.json"),
-        paths["template"],
-        paths["template"],
-        paths["inside"],
-        str(folder / "conform.json"),
-        paths["mask"] if simulated else None,
-    )
+def measured(folder, scale, simulated=False, off_mm=0.0):
+    """What is measured of a drawn brain of so many times 2 l on its own template, with two warnings of its header."""
+    edge = 4 * scale ** (1 / 3)
+    places = np.stack(np.meshgrid(*[np.arange(48) - 23.5] * 3, indexing="ij"), -1) * 4
+    # An ellipsoid of 2 l that is not its own mirror image along any axis, with an inner structure.
+    away = np.linalg.norm(places / [70, 90, 75.8], axis=-1)
+    brain = away < 1
+    image = (brain * (100 - 50 * (np.linalg.norm(places - [20, 25, 15], axis=-1) < 25))).astype(np.float32)
+    grids = {"scan": edge, "mask": edge, "template": 4.0, "inside": 4.0}
+    paths = {name: str(folder / f"{name}.nii.gz") for name in grids}
+    for (name, path), data in zip(paths.items(), (image, brain, image, brain), strict=True):
+        write_image(data, np.diag([grids[name]] * 3 + [1.0]), path, "scanner")
+    world = np.diag([4 / edge] * 3 + [1.0])
+    world[0, 3] = off_mm
+    (folder / "transform.json").write_text(json.dumps({"WorldMatrix": world.tolist()}))
+    (folder / "conform.json").write_text(json.dumps({"Warnings": WARNINGS}))
+    files = [paths["scan"], paths["mask"], folder / "transform.json", paths["template"], paths["inside"]]
+    return measure(*map(str, files), str(folder / "conform.json"), paths["mask"] if simulated else None)
 
 
-def test_a_scan_is_measured_with_its_warnings_and_flagged_for_those_of_left_and_right(tmp_path):
-    numbers = measured(tmp_path, 30)
-    assert (numbers["mask_litres"], numbers["touching_share"], numbers["template_correlation"]) == (1.5, 0, 1)
+def test_a_good_scan_is_flagged_for_its_warnings_of_left_and_right_alone(tmp_path):
+    numbers = measured(tmp_path, 0.75)
+    assert numbers["mask_litres"] == pytest.approx(1.5, abs=0.02) and numbers["touching_share"] == 0
+    assert numbers["template_dice"] > 0.98 and numbers["misfit_mm"] < 1
     assert numbers["mask_dice"] is None and numbers["landmark_error_mm"] is None
-    assert numbers["warnings"] == WARNINGS and numbers["flags"] == WARNINGS[1:]
+    assert numbers["warnings"] == WARNINGS and numbers["flags"] == WARNINGS[1:] and numbers["grade"] == "check"
 
 
-@pytest.mark.parametrize(
-    ("slices", "real", "simulated"),
-    [
-        (15, ["brain mask of 0.75 l, expected 0.8 to 2.2 l"], ["brain mask of 0.75 l, expected 0.9 to 2.7 l"]),
-        (17, [], ["brain mask of 0.85 l, expected 0.9 to 2.7 l"]),
-        (50, ["brain mask of 2.50 l, expected 0.8 to 2.2 l"], []),
-        (56, ["brain mask of 2.80 l, expected 0.8 to 2.2 l"], ["brain mask of 2.80 l, expected 0.9 to 2.7 l"]),
-    ],
-)
-def test_a_brain_too_small_or_too_large_is_flagged_by_the_limits_of_its_kind(tmp_path, slices, real, simulated):
-    assert measured(tmp_path, slices)["flags"] == [*real, WARNINGS[1]]
-    numbers = measured(tmp_path, slices, simulated=True)
-    assert numbers["flags"] == [*simulated, WARNINGS[1]] and numbers["mask_dice"] == 1
+def test_a_map_that_is_off_is_flagged_by_as_much(tmp_path):
+    numbers = measured(tmp_path, 0.75, off_mm=6.0)
+    assert numbers["misfit_mm"] == pytest.approx(6, abs=0.6)
+    assert any("misregistered?" in flag for flag in numbers["flags"]) and numbers["grade"] == "bad"
+
+
+@pytest.mark.parametrize(("scale", "real", "simulated"), [(0.475, 1, 0), (0.75, 0, 0), (1.25, 1, 0), (1.5, 1, 1)])
+def test_a_brain_too_small_or_too_large_is_flagged_by_the_limits_of_its_kind(tmp_path, scale, real, simulated):
+    assert len(measured(tmp_path, scale)["flags"]) == 1 + real
+    numbers = measured(tmp_path, scale, simulated=True)
+    assert len(numbers["flags"]) == 1 + simulated and numbers["mask_dice"] == 1

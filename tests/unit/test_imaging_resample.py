@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from counterwarp.imaging.io import Volume
-from counterwarp.imaging.resample import at_least, blur, corners, resample, resample_inside, shear
+from counterwarp.imaging.resample import at_least, blur, corners, near_mask, resample, resample_inside, shear
 
 SLOPE = np.broadcast_to(np.arange(10, dtype=np.float32).reshape(10, 1, 1), (10, 8, 6)).copy()
 
@@ -92,3 +92,12 @@ def test_corners_are_those_of_the_voxel_centres():
     assert found.shape == (8, 3)
     np.testing.assert_array_equal(found.max(0), [4, 1, 1])
     np.testing.assert_array_equal(found.min(0), [0, 0, 0])
+
+
+def test_the_part_near_a_mask_keeps_its_place_and_ends_where_the_image_ends():
+    mask = np.zeros(SLOPE.shape, bool)
+    mask[4:6, 1:3, 2] = True
+    part, inside = near_mask(Volume(SLOPE, np.diag([2.0, 2, 2, 1])), mask, 4.0)
+    assert part.shape == inside.shape == (6, 5, 5)  # two voxels on each side; at the second axis there is one
+    assert part.data[0, 0, 0] == 2 and part.affine[:3, 3].tolist() == [4, 0, 0]
+    assert inside.sum() == mask.sum() and inside[2, 1, 2]

@@ -11,22 +11,22 @@ WIDTH = 1000
 
 
 def qc_table(records: dict[str, dict], failed: dict[str, str]) -> pd.DataFrame:
-    """One row a scan, failed ones first, then flagged ones.
+    """One row a scan: failed ones first, then flagged ones, the bad ones of these before those to check.
 
     Args:
-        records: scan -> its numbers; `flags` and `warnings` are lists of text.
+        records: scan -> its numbers; `grade` is good, check or bad, `flags` and `warnings` are lists of text.
         failed: scan -> the rule in which it failed.
 
     Returns:
-        scan, state (failed, flagged, passed) and every number found in any record.
+        scan, state (failed, flagged, passed), grade and every number found in any record.
     """
     rows = [{"scan": scan, "state": "failed", "flags": f"failed in {rule}"} for scan, rule in failed.items()]
     for scan, record in records.items():
         values = {name: _joined(value) for name, value in record.items() if name != "scan"}
         rows.append({"scan": scan, "state": "flagged" if record.get("flags") else "passed", **values})
     table = pd.DataFrame(rows, columns=None if rows else ["scan", "state"])
-    order = table["state"].map(STATES.index)
-    return table.assign(order=order).sort_values(["order", "scan"], ignore_index=True).drop(columns="order")
+    keys = {"order": table["state"].map(STATES.index), "worst": table.get("grade", "") != "bad"}
+    return table.assign(**keys).sort_values([*keys, "scan"], ignore_index=True).drop(columns=list(keys))
 
 
 def _joined(value):

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from counterwarp.imaging.io import Volume
 
 MASK_COLOUR, OUTLINE_COLOUR, INNER_COLOUR = "#ff5a36", "#ffd23f", "#4fc3f7"
+GRADE_COLOURS = {"good": "#7bd88f", "check": "#ffd23f", "bad": "#ff5a36"}
 SLICES = 2  # of each plane
 MARGIN_MM = 24.0  # shown around the brain
 # On a template, brighter than this share of the brain is white matter.
@@ -35,7 +36,7 @@ def scan_check(
     brain = template_mask.data > 0.5
     white = (template.data > np.quantile(template.data[brain], NOT_WHITE)).astype(np.float32)
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=120, facecolor="black")
-    _write(figure, 0.965, name, "white", 11, weight="bold")
+    _write(figure, 0.965, f"{name}: {numbers['grade']}", GRADE_COLOURS[numbers["grade"]], 11, weight="bold")
     _write(figure, 0.965, _numbers(numbers), "white", 8.5, right=True)
     _write(figure, 0.92, "brain mask on the scan", MASK_COLOUR, 8.5)
     _draw_row(figure, 0.505, scan, mask.data > 0.5, [(mask.data, MASK_COLOUR)])
@@ -60,7 +61,11 @@ def _write(figure: Figure, height, text, colour, size, indent=0.0, right=False, 
 
 
 def _numbers(numbers: dict) -> str:
-    parts = [f"mask {numbers['mask_litres']:.2f} l", f"correlation with template {numbers['template_correlation']:.2f}"]
+    parts = [
+        f"mask {numbers['mask_litres']:.2f} l",
+        f"with template: Dice {numbers['template_dice']:.2f}, correlation {numbers['template_correlation']:.2f}",
+        f"better place {numbers['misfit_mm']:.1f} mm away",
+    ]
     if numbers["mask_dice"] is not None:
         parts.append(f"Dice with true mask {numbers['mask_dice']:.3f}")
     if numbers["landmark_error_mm"] is not None:

@@ -41,9 +41,11 @@ TABLES = {
     "cohort": Told("Cohort", "Subjects and scans by group and split. Ages are those at the first scan."),
     "qc": Told(
         "Quality control",
-        """One row a scan: first those that failed, then those with flags. Where the truth is known (simulated
-        cohorts), mask_dice compares the brain mask with it, and the landmark error is the mean distance between
-        where the estimated and the true pose put the same points of the brain.""",
+        """One row a scan: first those that failed, then those with flags. grade: good without flags; check with one;
+        bad with two or more, or with a number far beyond its limit. misfit_mm: how far a second, quick registration
+        moves the brain from its place on the template. Where the truth is known (simulated cohorts), mask_dice
+        compares the brain mask with it, and the landmark error is the mean distance between where the estimated and
+        the true pose put the same points of the brain.""",
     ),
     "classifier": Told(
         "Classifier: scores",

@@ -92,3 +92,21 @@ def at_least(volume: Volume, edge_mm: float) -> Volume:
     shape = tuple(int(n) for n in np.maximum(np.floor((np.array(volume.shape) - 1) / steps) + 1, 2))
     affine = volume.affine @ np.diag([*steps, 1])
     return Volume(resample(volume.data, volume.affine, shape, affine), affine)
+
+
+def near_mask(volume: Volume, mask: np.ndarray, margin_mm: float) -> tuple[Volume, np.ndarray]:
+    """The part of an image in the box of a mask and its margin, and the mask there.
+
+    Args:
+        volume: any.
+        mask: bool, not empty, on its grid.
+        margin_mm: around the mask; less where the image ends.
+    """
+    margin = np.ceil(margin_mm / volume.voxel_mm).astype(int)
+    low = [max(int(at.min()) - more, 0) for at, more in zip(np.nonzero(mask), margin, strict=True)]
+    box = tuple(
+        slice(start, int(at.max()) + more + 1) for start, at, more in zip(low, np.nonzero(mask), margin, strict=True)
+    )
+    corner = np.eye(4)
+    corner[:3, 3] = low
+    return Volume(volume.data[box], volume.affine @ corner), mask[box]
