@@ -34,6 +34,8 @@ def run(workflow, study, folder, *arguments, **sections):
     overlay = workflow.folder / "small.yaml"
     atlas = write_sri24_like(workflow.folder / "sri24")
     given = {"cohort": {"path": str(folder)}, "resources": {"sri24": str(atlas)}}
+    if study == "defigan_adni":
+        given["preprocess"] = {"strip": {"engine": "auto", "head": "auto"}}
     overlay.write_text(yaml.safe_dump(given | sections))
     files = [workflow.code / f"experiments/{study}.yaml", overlay]
     return workflow.run(*arguments, configfiles=files)
@@ -183,7 +185,9 @@ def test_defigan_on_adni_runs_whole_on_a_tiny_cohort_in_its_layout(tmp_path, sim
     small = {name: SMALL[name] for name in ("experiment", "threads", "seeds", "classifier")}
     few = [{"generator_updates": 2, "critic_updates": 3}]
     networks = {"channels": [2, 4], "critic_channels": [[2], [4]], "stages": {"defigan": few, "vagan": few}}
-    small |= {"preprocess": {"resolution_mm": 6.0} | grid, "adversarial": networks | {"report_every": 1}}
+    # The recipe's embedded engines, but for heads that are drawn.
+    embedded = {"recipe": None, "denoise": False, "register": {"engine": "ants", "dof": 7}}
+    small |= {"preprocess": {"resolution_mm": 6.0} | embedded | grid, "adversarial": networks | {"report_every": 1}}
     said = run(workflow, "defigan_adni", folder, "--keep-going", **small)
     assert "left out, for want of a pair at one field strength: 1 subjects" in said
     results = workflow.folder / "results/small"
