@@ -19,6 +19,8 @@ def compare(inputs, outputs):
     regions, adjusted, residuals = fit_regions(volumes, scans, params.formula, of_several(known), params.model)
     known = known.set_index("name")
     regions.insert(2, "affected", regions["region"].map(known["affected"]) if "affected" in known else float("nan"))
+    if "trust" in known:
+        regions.insert(3, "trust", regions["region"].map(known["trust"]))
     regions.to_csv(outputs.regions, sep="\t", index=False)
     adjusted.to_csv(outputs.adjusted, sep="\t", index=False)
     residuals.to_csv(outputs.residuals, sep="\t", index=False)

@@ -127,7 +127,9 @@ def test_the_regions_of_people_lie_where_the_brain_has_them():
     parcellation = desikan_regions(template)
     regions = parcellation.regions.set_index("name")
     assert len(regions) == 2 * 8 + 2 * 34 and regions.index.is_unique and regions["index"].is_unique
-    assert regions.loc["thalamus_R", "tissue"] == "brain" and regions.loc["insula_L", "tissue"] == "GM"
+    assert regions.loc["hippocampus_R", "tissue"] == "brain" and regions.loc["insula_L", "tissue"] == "GM"
+    assert regions.loc["caudate_L", "trust"] == "good" and regions.loc["hippocampus_L", "trust"] == "weak"
+    assert regions.loc["cuneus_L", "trust"] == "unknown"
     places = {
         name: np.argwhere(parcellation.labels == label) @ parcellation.affine[:3, :3].T + parcellation.affine[:3, 3]
         for name, label in regions["index"].items()

@@ -18,7 +18,7 @@ SIDES = {"L": "Left", "R": "Right"}
 # nuclei are bright: much of a thalamus is white matter by its signal, so that they count as brain, fluid taken off.
 DEEP = {
     "lateral_ventricle": (("Lateral-Ventricle", "Inf-Lat-Vent", "choroid-plexus"), "CSF"),
-    "hippocampus": (("Hippocampus",), "GM"),
+    "hippocampus": (("Hippocampus",), "brain"),
     "amygdala": (("Amygdala",), "brain"),
     "thalamus": (("Thalamus-Proper",), "brain"),
     "caudate": (("Caudate",), "brain"),
@@ -26,6 +26,19 @@ DEEP = {
     "pallidum": (("Pallidum",), "brain"),
     "cerebellum": (("Cerebellum-Cortex",), "GM"),
 }
+# How well volumes followed those of a reference segmentation in people (docs/engines.md): good with r >= 0.75, weak with
+# less; regions that the reference does not have alike are unknown.
+GOOD = ("lateral_ventricle", "caudate", "cerebellum")
+WEAK = (
+    "hippocampus",
+    "amygdala",
+    "thalamus",
+    "putamen",
+    "pallidum",
+    "entorhinal",
+    "precuneus",
+    "parahippocampal",
+)
 # Fluid that is none of the lateral ventricles: not measured, but it ends where theirs begins.
 OTHER_FLUID = ("3rd-Ventricle", "4th-Ventricle", "CSF")
 CORTEX = {"L": "ctx-lh-", "R": "ctx-rh-"}
@@ -33,7 +46,7 @@ NO_CORTEX = ("unknown", "corpuscallosum")
 
 
 def read_desikan() -> tuple[Volume, list[dict]]:
-    """The labels, in MNI152 at 1 mm, and label (`index`), name and tissue of each region that is measured.
+    """The labels, in MNI152 at 1 mm, and label (`index`), name, tissue and trust of each region.
 
     Labels that are in no region are those of OTHER_FLUID.
     """
@@ -46,10 +59,15 @@ def read_desikan() -> tuple[Volume, list[dict]]:
     for name, parts, tissue in (*_deep(), *_cortex(numbers)):
         labels = [numbers[part] for part in parts]
         kept[np.isin(found, labels)] = labels[0]
-        rows.append({"index": labels[0], "name": name, "tissue": tissue})
+        rows.append({"index": labels[0], "name": name, "tissue": tissue, "trust": _trust(name)})
     for name in OTHER_FLUID:
         kept[found == numbers[name]] = numbers[name]
     return Volume(kept, atlas.affine), rows
+
+
+def _trust(name: str) -> str:
+    structure = name.rpartition("_")[0]
+    return "good" if structure in GOOD else "weak" if structure in WEAK else "unknown"
 
 
 def _deep() -> list[tuple[str, list[str], str]]:
