@@ -26,7 +26,7 @@ DEEP = {
     "pallidum": (("Pallidum",), "brain"),
     "cerebellum": (("Cerebellum-Cortex",), "GM"),
 }
-# How well volumes followed those of a reference segmentation in people (docs/engines.md): good with r >= 0.75, weak with
+# How well volumes followed a reference segmentation in people (docs/engines.md): good with r >= 0.75, weak with
 # less; regions that the reference does not have alike are unknown.
 GOOD = ("lateral_ventricle", "caudate", "cerebellum")
 WEAK = (
