@@ -345,7 +345,7 @@ def test_bad_scans_fail_alone_and_doubtful_ones_are_not_used(workflow, finished)
     wanted = {
         0: ("prepare_scan", "truncated"),
         1: ("prepare_scan", "not finite"),
-        6: ("segment", "a whole T1-weighted head?"),
+        6: ("segment", "check its contrast"),
     }
     assert failures.scan.tolist() == [people.participant_id[i] for i in wanted], text[-3000:]
     for failure, (rule, words) in zip(failures.itertuples(), wanted.values(), strict=True):

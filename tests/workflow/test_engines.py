@@ -60,7 +60,7 @@ def test_the_recipe_of_defigan_runs_to_the_networks_grid(study, monkeypatch):
 def test_without_fsl_the_recipe_of_defigan_runs_on_the_embedded_engines_and_says_so(study, monkeypatch):
     monkeypatch.delenv("FSLDIR", raising=False)
     target = "space-MNI152_desc-preproc_T1w.json"
-    text = preprocessed(study, monkeypatch, target, DEFIGAN, "--dry-run", fsl=False)
+    text = preprocessed(study, monkeypatch, target, DEFIGAN, "--forcerun", "strip", "--dry-run", fsl=False)
     assert "preprocess.recipe: defigan runs on the embedded engines: preprocess.conform: fsl needs FSL, but no" in text
     assert "ROBEX/ref_vols/atlas_mask.nii.gz" in re.search(r"rule strip:\n *input: (.*)", text)[1]
     text = preprocessed(study, monkeypatch, "desc-brain_mask.nii.gz", DEFIGAN | {"conform": "fsl"}, check=False)
