@@ -26,8 +26,8 @@ DEEP = {
     "pallidum": (("Pallidum",), "brain"),
     "cerebellum": (("Cerebellum-Cortex",), "GM"),
 }
-# How well volumes followed a reference segmentation in people (docs/engines.md): good with r >= 0.75 in all and in those
-# that settings were not chosen on, else weak. Of other regions the reference has no like: their trust is unknown.
+# How well volumes followed a reference segmentation in people (docs/engines.md): good with r >= 0.75 in all and in
+# those that settings were not chosen on, else weak. Regions that the reference has not alike are unknown.
 GOOD = ("lateral_ventricle", "caudate", "cerebellum")
 WEAK = (
     "hippocampus",
