@@ -18,7 +18,7 @@ from fsl_like import VERSION, write_programs
 SCAN = "results/tiny/derivatives/sub-001/ses-01/anat/sub-001_ses-01"
 TRUE_MASK = "derivatives/truth/sub-001/ses-01/anat/sub-001_ses-01_desc-brain_mask.nii.gz"
 HEAD = RESOURCES["MNI152NLin2009cAsym"]
-DEFIGAN = {"recipe": "defigan", "strip": {"engine": "auto", "head": "auto"}}
+DEFIGAN = {"recipe": "defigan", "strip": {"engine": "auto", "head": "simulated"}}
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_without_fsl_the_recipe_of_defigan_runs_on_the_embedded_engines_and_says
     target = "space-MNI152_desc-preproc_T1w.json"
     text = preprocessed(study, monkeypatch, target, DEFIGAN, "--forcerun", "strip", "--dry-run", fsl=False)
     assert "preprocess.recipe: defigan runs on the embedded engines: preprocess.conform: fsl needs FSL, but no" in text
-    assert "ROBEX/ref_vols/atlas_mask.nii.gz" in re.search(r"rule strip:\n *input: (.*)", text)[1]
+    assert "template/head_mask.nii.gz" in re.search(r"rule strip:\n *input: (.*)", text)[1]
     text = preprocessed(study, monkeypatch, "desc-brain_mask.nii.gz", DEFIGAN | {"conform": "fsl"}, check=False)
     assert study.returncode != 0 and "preprocess.conform: 'fsl' would not be read, because preprocess.recipe" in text
 

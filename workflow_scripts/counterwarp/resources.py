@@ -178,7 +178,7 @@ def check_head(strip: dict, folders: dict[str, str]) -> None:
     chosen = strip["head"]
     if strip["engine"] not in BY_HEAD:
         return
-    if not isinstance(chosen, dict):
+    if not isinstance(chosen, dict) and chosen != "robex":
         return check_resource(chosen, folders.get(chosen, ""))
     missing = [place for place in head_files(chosen, folders, []) if not os.path.isfile(place)]
     if missing:
