@@ -55,7 +55,8 @@ def test_a_head_is_stripped_and_registered_alike_however_it_lies(person):
     target = Volume(template.brain, template.affine)
     places = np.argwhere(template.mask)[::50] @ template.affine[:3, :3].T + template.affine[:3, 3]
     places = np.c_[places, np.ones(len(places))]
-    without_neck = [cut(volume, (slice(0, None), slice(0, None), slice(40, None))) for volume in person]
+    lowest = int(np.argwhere(person[1].data > 0.5)[:, 2].min())
+    without_neck = [cut(volume, (slice(0, None), slice(0, None), slice(lowest - 2, None))) for volume in person]
     upright = None
     for volumes, degrees, axis in (
         (person, 0, "x"),
