@@ -9,6 +9,7 @@ BESIDE = {
     "scans": [
         *every_scan("<scan>_from-<space>_to-affine_mode-image_xfm.nii.gz", **MEASURED),
         *every_scan("<scan>_space-<space>_label-GM_probseg.nii.gz", **MEASURED),
+        *every_scan("<work>_regions.tsv", **MEASURED),
     ],
 }
 # Quality control is of heads.

@@ -37,22 +37,44 @@ rule segment:
         "../workflow_scripts/segment.py"
 
 
-rule region_volumes:
+rule measure_regions:
     input:
-        inverses=every_scan("<scan>_from-<space>_to-affine_mode-image_xfm.nii.gz", **MEASURED),
-        grey=every_scan("<scan>_space-<space>_label-GM_probseg.nii.gz", **MEASURED),
-        white=every_scan("<scan>_space-<space>_label-WM_probseg.nii.gz", **MEASURED),
-        csf=every_scan("<scan>_space-<space>_label-CSF_probseg.nii.gz", **MEASURED),
-        transforms=every_scan("<scan>_from-T1w_to-<space>_mode-image_xfm.json", **MEASURED),
+        inverse=rules.syn.output.inverse,
+        CSF=rules.segment.output.CSF,
+        GM=rules.segment.output.GM,
+        WM=rules.segment.output.WM,
+        transform_sidecar=rules.register.output.transform_sidecar,
         template_mask="<template>/brain_mask.nii.gz",
         labels="<template>/parcellation.nii.gz",
         label_table="<template>/parcellation.tsv",
+    output:
+        volumes="<work>_regions.tsv",
+    log:
+        "<scanlog>_measure_regions.log",
+    cache: True
+    group:
+        "scan"
+    conda:
+        "../envs/roi.yaml"
+    resources:
+        runtime=minutes(2),
+    params:
+        code=digest("measure_regions"),
+        roles="measured: the template's regions, brought by: inverse, in: the tissues",
+    script:
+        "../workflow_scripts/measure_regions.py"
+
+
+rule region_volumes:
+    input:
+        volumes=every_scan("<work>_regions.tsv", **MEASURED),
         excluded=EXCLUDED,
     output:
         volumes="<results>/roi/volumes.tsv",
     log:
         "<logs>/region_volumes.log",
     cache: True
+    localrule: True
     conda:
         "../envs/roi.yaml"
     params:

@@ -1,36 +1,25 @@
-"""Volumes of the template's regions in every baseline scan."""
+"""Gather the volumes of the template's regions of every baseline scan: one table."""
+
+import csv
 
 from counterwarp.cohorts.exclusions import not_used
-from counterwarp.imaging.regions import region_volumes
-from counterwarp.workflow import cohort_step, read_failure
+from counterwarp.imaging.regions import COLUMNS
+from counterwarp.workflow import cohort_step, without_failures
 
 
-def measure(inputs, outputs):
+def gather(inputs, outputs):
     out = not_used(inputs.excluded)
-    files = zip(
-        snakemake.params.scans,
-        snakemake.params.subjects,
-        inputs.inverses,
-        inputs.grey,
-        inputs.white,
-        inputs.csf,
-        inputs.transforms,
-        strict=True,
-    )
-    scans = [
-        {
-            "scan": scan,
-            "subject": subject,
-            "inverse": inverse,
-            "GM": grey,
-            "WM": white,
-            "CSF": csf,
-            "transform": transform,
-        }
-        for scan, subject, inverse, grey, white, csf, transform in files
-        if scan not in out and not any(map(read_failure, (inverse, grey, white, csf)))
-    ]
-    region_volumes(scans, inputs.labels, inputs.label_table, inputs.template_mask, outputs.volumes)
+    subjects = dict(zip(snakemake.params.scans, snakemake.params.subjects, strict=True))
+    measured = without_failures(snakemake.params.scans, inputs.volumes)
+    with open(outputs.volumes, "w", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", lineterminator="\n")
+        writer.writerow(["scan", "subject", *COLUMNS])
+        for scan, path in measured.items():
+            if scan not in out:
+                with open(path, newline="") as volumes:
+                    rows = csv.reader(volumes, delimiter="\t")
+                    next(rows)
+                    writer.writerows([scan, subjects[scan], *row] for row in rows)
 
 
-cohort_step(snakemake, measure)
+cohort_step(snakemake, gather)

@@ -3,7 +3,7 @@
 import pandas as pd
 from counterwarp.figures.regions import regions_figure
 from counterwarp.figures.style import save
-from counterwarp.imaging.regions import of_several
+from counterwarp.imaging.parcellation import of_several
 from counterwarp.stats.formula import columns_of
 from counterwarp.workflow import cohort_step
 

@@ -2,7 +2,7 @@
 
 import pandas as pd
 from counterwarp.cohorts.table import read
-from counterwarp.imaging.regions import of_several
+from counterwarp.imaging.parcellation import of_several
 from counterwarp.stats.formula import HEAD_SIZE
 from counterwarp.stats.glm import fit_regions
 from counterwarp.tsv import read_tsv

@@ -28,7 +28,7 @@ from counterwarp.stats.cost import collect_costs
 ROOT = Path(__file__).parents[2]
 SIZES = (8, 32, 128)
 EVERY_SCAN = ["prepare_scan", "strip", "register", "normalise", "qc"]
-BASELINE_SCAN = ["syn", "segment"]
+BASELINE_SCAN = ["syn", "segment", "measure_regions"]
 
 
 def run(scans: int) -> pd.DataFrame:

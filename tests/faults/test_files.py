@@ -173,14 +173,16 @@ def test_a_second_project_takes_every_step_of_a_scan_from_the_cache(tmp_path, mo
     (tmp_path / "cache").mkdir()
     monkeypatch.setenv("SNAKEMAKE_OUTPUT_CACHE", str(tmp_path / "cache"))
     one, other = Workflow(tmp_path / "one"), Workflow(tmp_path / "other")
-    ends = ("qc.png", "space-MNI152_res-network_desc-normalised_T1w.nii.gz", "space-MNI152_label-GM_probseg.nii.gz")
+    ends = ("qc.png", "space-MNI152_res-network_desc-normalised_T1w.nii.gz")
+    files = [*(f"{SCAN}_{end}" for end in ends), "results/tiny/intermediate/sub-001/ses-01/sub-001_ses-01_regions.tsv"]
     for project in (one, other):
-        project.run("--cache", "--", *[f"{SCAN}_{end}" for end in ends])
-    steps = {"prepare_scan", "strip", "register", "normalise", "qc", "syn", "segment"}
-    assert set(collect_costs(one.results / "logs")["rule"]) == steps | {"templates", "atlas", "simulate_scan"}
+        project.run("--cache", "--", *files)
+    steps = {"prepare_scan", "strip", "register", "normalise", "qc", "syn", "segment", "measure_regions"}
+    of_template = {"templates", "atlas", "parcellation"}
+    assert set(collect_costs(one.results / "logs")["rule"]) == steps | of_template | {"simulate_scan"}
     assert collect_costs(other.results / "logs").empty
-    for end in ends:
-        first, second = (project.folder / f"{SCAN}_{end}" for project in (one, other))
+    for file in files:
+        first, second = (project.folder / file for project in (one, other))
         assert first.resolve() == second.resolve() and first.is_file()
 
 

@@ -209,7 +209,7 @@ EDITS = pytest.mark.parametrize(
             {"train_simulator", "explain_simulator"} | MAPS | TABLES | SUBJECTS | VOXELWISE,
         ),
         (change_a_colour, {"regions_figure"}),
-        (add_a_region, {"parcellation", "region_volumes", "roi_glm", "regions_figure"} | TABLES),
+        (add_a_region, {"parcellation", "measure_regions", "region_volumes", "roi_glm", "regions_figure"} | TABLES),
     ],
 )
 

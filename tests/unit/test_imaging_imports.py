@@ -17,6 +17,7 @@ STEPS = {
     "qc": ["imaging.qc", "figures.scan_check"],
     "syn": ["imaging.warp"],
     "segment": ["imaging.segment"],
+    "measure_regions": ["imaging.regions"],
 }
 
 

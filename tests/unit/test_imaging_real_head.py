@@ -15,7 +15,7 @@ from counterwarp.imaging.conform import conform
 from counterwarp.imaging.io import read_sidecar, read_volume, write_image
 from counterwarp.imaging.parcellation import ORBITOFRONTAL, sri24_regions, write_parcellation
 from counterwarp.imaging.qc import dice, measure
-from counterwarp.imaging.regions import region_volumes
+from counterwarp.imaging.regions import measure_scan
 from counterwarp.imaging.register import register
 from counterwarp.imaging.resample import at_least, resample
 from counterwarp.imaging.segment import TISSUES, segment
@@ -160,9 +160,8 @@ def test_the_orbitofrontal_regions_of_a_real_head_in_sri24(tmp_path):
     register_nonlinear(outputs["image"], template["brain"], *fields, "quick", 1, "SRI24")
     found = {tissue: f"{tmp_path}/own_{tissue}.nii.gz" for tissue in TISSUES}
     segment(outputs["image"], outputs["mask"], found, f"{tmp_path}/probseg.json", "SRI24", fields[1], tissues)
-    files = {"inverse": fields[1], "transform": outputs["transform_sidecar"], **found}
-    scan = {"scan": "chris", "subject": "chris", **files}
-    region_volumes([scan], *regions, template["brain_mask"], f"{tmp_path}/v.tsv")
+    transform = outputs["transform_sidecar"]
+    measure_scan(fields[1], found, transform, *regions, template["brain_mask"], f"{tmp_path}/v.tsv")
     volumes = pd.read_csv(f"{tmp_path}/v.tsv", sep="\t").set_index("region")["volume_ml"]
     for name in ORBITOFRONTAL:
         left, right = volumes[f"{name}_L"], volumes[f"{name}_R"]

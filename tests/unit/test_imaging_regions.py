@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from counterwarp.imaging.io import write_image
-from counterwarp.imaging.regions import labels_of, measure, region_share, region_volumes
+from counterwarp.imaging.regions import labels_of, measure, measure_scan, region_share
 from counterwarp.imaging.warp import Field, carry
 
 SHAPE = (20, 20, 20)
@@ -52,7 +52,7 @@ def test_a_region_that_the_inverse_field_enlarges_is_measured_larger():
     assert measure(labels(), AFFINE, grow, everywhere, REGIONS)[0] == pytest.approx(1.2**3, rel=0.03)
 
 
-def test_the_table_has_a_row_for_each_scan_and_region(tmp_path):
+def test_the_table_has_a_row_for_each_region(tmp_path):
     write_image(labels(), AFFINE, tmp_path / "labels.nii.gz", "MNI152")
     write_image(np.full(SHAPE, 0.5), AFFINE, tmp_path / "half.nii.gz", "MNI152")
     pd.DataFrame(REGIONS).to_csv(tmp_path / "labels.tsv", sep="\t", index=False)
@@ -60,19 +60,14 @@ def test_the_table_has_a_row_for_each_scan_and_region(tmp_path):
     write_image(np.ones((10, 10, 10), bool), AFFINE, tmp_path / "brain.nii.gz", "MNI152")
     # A head half as large as the template's, in volume.
     (tmp_path / "affine.json").write_text(json.dumps({"WorldMatrix": np.diag([2.0, 1, -1, 1]).tolist()}))
-    half, transform = str(tmp_path / "half.nii.gz"), str(tmp_path / "affine.json")
-    names = {"inverse": str(tmp_path / "inverse.nii.gz"), "transform": transform}
-    names |= {tissue: half for tissue in ("GM", "WM", "CSF")}
-    scans = [{"scan": f"sub-0{i}", "subject": f"0{i}", **names} for i in (1, 2)]
-    region_volumes(
-        scans, *(str(tmp_path / name) for name in ("labels.nii.gz", "labels.tsv", "brain.nii.gz", "volumes.tsv"))
-    )
-    table = pd.read_csv(tmp_path / "volumes.tsv", sep="\t", dtype={"subject": str})
-    assert list(table.columns) == ["scan", "subject", "region", "tissue", "volume_ml", "native_mm3", "icv_ml"]
-    assert list(table.subject) == ["01", "01", "02", "02"]
-    assert list(table.region) == ["a_L", "v_L"] * 2
-    np.testing.assert_allclose(table.volume_ml, [0.5, 1.0] * 2)
-    np.testing.assert_allclose(table.native_mm3, [250, 500] * 2)
+    tissues = {tissue: str(tmp_path / "half.nii.gz") for tissue in ("GM", "WM", "CSF")}
+    files = ("affine.json", "labels.nii.gz", "labels.tsv", "brain.nii.gz", "volumes.tsv")
+    measure_scan(str(tmp_path / "inverse.nii.gz"), tissues, *(str(tmp_path / name) for name in files))
+    table = pd.read_csv(tmp_path / "volumes.tsv", sep="\t")
+    assert list(table.columns) == ["region", "tissue", "volume_ml", "native_mm3", "icv_ml"]
+    assert list(table.region) == ["a_L", "v_L"]
+    np.testing.assert_allclose(table.volume_ml, [0.5, 1.0])
+    np.testing.assert_allclose(table.native_mm3, [250, 500])
     # 1000 voxels of 8 mm^3 are 8 ml in the template.
     np.testing.assert_allclose(table.icv_ml, 4)
 

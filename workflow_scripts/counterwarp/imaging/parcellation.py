@@ -13,6 +13,7 @@ from counterwarp.cohorts import phantom
 from counterwarp.cohorts.phantom import Region
 from counterwarp.imaging.desikan import read_desikan
 from counterwarp.imaging.io import Volume, write_image
+from counterwarp.imaging.regions import labels_of
 from counterwarp.imaging.resample import resample
 from counterwarp.imaging.sri24 import read_sri24
 
@@ -117,3 +118,8 @@ def named_regions(labels: np.ndarray, names: dict[int, str]) -> list[dict[str, s
         if len(sides) == 2:
             rows.append({"index": " ".join(sides), "name": name})
     return rows
+
+
+def of_several(table: pd.DataFrame) -> list[str]:
+    """Names of the regions of a parcellation's table (index, name) that are made of others."""
+    return table.loc[table["index"].map(labels_of).str.len() > 1, "name"].to_list()

@@ -1,10 +1,8 @@
-"""Volumes of the template's regions in each scan."""
+"""Volumes of the template's regions in a scan."""
 
 import csv
-from collections.abc import Iterable
 
 import numpy as np
-import pandas as pd
 from nibabel.affines import voxel_sizes
 from scipy.ndimage import map_coordinates
 
@@ -16,45 +14,51 @@ from counterwarp.imaging.warp import Field, read_field
 TISSUES = ("CSF", "GM", "WM")
 # Regions that are followed through the scan's own fluid, on each side.
 VENTRICLES = "lateral_ventricle"
-COLUMNS = ("scan", "subject", "region", "tissue", "volume_ml", "native_mm3", "icv_ml")
+COLUMNS = ("region", "tissue", "volume_ml", "native_mm3", "icv_ml")
 
 
-def region_volumes(
-    scans: Iterable[dict[str, str]], parcellation: str, table: str, template_mask: str, output: str
+def measure_scan(
+    inverse: str,
+    tissues: dict[str, str],
+    transform: str,
+    parcellation: str,
+    table: str,
+    template_mask: str,
+    output: str,
 ) -> None:
-    """Measure every region of every scan.
+    """Measure every region of one scan.
 
     Volumes are of the brain *after* its affine to the template, so they are already corrected for head size. An affine
     scales all volumes alike: divided by its determinant they are those of the scanner, and the template's brain is the
     intracranial volume (by the atlas scaling factor of Buckner 2004).
 
     Args:
-        scans: of each scan its names `scan` and `subject`, and its files `inverse` (template to scan), `GM`, `WM`,
-            `CSF` and `transform` (JSON with the WorldMatrix, scanner mm -> the template's mm).
+        inverse: the field from template to scan.
+        tissues: the probability images of GM, WM and CSF.
+        transform: JSON with the WorldMatrix, scanner mm -> the template's mm.
         parcellation: labels on the template's grid.
         table: TSV of them with index, name and tissue (`labels_of` reads the index).
         template_mask: of the template's brain.
-        output: TSV with the columns scan, subject, region, tissue, volume_ml and, in the scanner's space, native_mm3
-            and icv_ml; volumes are of the region's own tissue.
+        output: TSV with the columns region, tissue, volume_ml and, in the scanner's space, native_mm3 and icv_ml;
+            volumes are of the region's own tissue.
     """
     labels, brain = read_volume(parcellation), read_volume(template_mask)
     template_ml = float((brain.data > 0.5).sum() * np.prod(brain.voxel_mm) / 1000)
     with open(table, newline="") as file:
         regions = list(csv.DictReader(file, delimiter="\t"))
+    images = {name: read_volume(tissues[name]) for name in TISSUES}
+    grid = images["GM"]
+    shares = {name: image.data for name, image in images.items()}
+    shares["brain"] = shares["GM"] + shares["WM"]
+    field = read_field(inverse).on(grid.shape, grid.affine)
+    volumes = measure(labels.data, labels.affine, field, shares, regions)
+    scale = abs(np.linalg.det(np.array(read_sidecar(transform)["WorldMatrix"])[:3, :3]))
     with open(output, "w", newline="") as file:
         writer = csv.writer(file, delimiter="\t", lineterminator="\n")
         writer.writerow(COLUMNS)
-        for scan in scans:
-            tissues = {name: read_volume(scan[name]) for name in TISSUES}
-            grid = tissues["GM"]
-            inverse = read_field(scan["inverse"]).on(grid.shape, grid.affine)
-            shares = {name: tissue.data for name, tissue in tissues.items()}
-            shares["brain"] = shares["GM"] + shares["WM"]
-            volumes = measure(labels.data, labels.affine, inverse, shares, regions)
-            scale = abs(np.linalg.det(np.array(read_sidecar(scan["transform"])["WorldMatrix"])[:3, :3]))
-            for region, volume in zip(regions, volumes, strict=True):
-                names = (scan["scan"], scan["subject"], region["name"], region["tissue"])
-                writer.writerow([*names, f"{volume:.4f}", f"{1000 * volume / scale:.1f}", f"{template_ml / scale:.2f}"])
+        for region, volume in zip(regions, volumes, strict=True):
+            sizes = f"{volume:.4f}", f"{1000 * volume / scale:.1f}", f"{template_ml / scale:.2f}"
+            writer.writerow([region["name"], region["tissue"], *sizes])
 
 
 def measure(
@@ -101,11 +105,6 @@ def measure(
 def labels_of(index: str | int) -> list[int]:
     """The labels of a region: one, or with spaces between those of the regions that it is made of."""
     return [int(label) for label in str(index).split()]
-
-
-def of_several(table: pd.DataFrame) -> list[str]:
-    """Names of the regions of a parcellation's table (index, name) that are made of others."""
-    return table.loc[table["index"].map(labels_of).str.len() > 1, "name"].to_list()
 
 
 def region_share(region: np.ndarray, points: np.ndarray, steps: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from counterwarp.arrays import Rows, mean_rows
 from counterwarp.explain import METHODS, OF_INTENSITY
-from counterwarp.imaging.regions import of_several
+from counterwarp.imaging.parcellation import of_several
 from counterwarp.stats import MEAN
 from counterwarp.stats.methods import (
     agreement,
