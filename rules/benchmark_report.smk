@@ -39,7 +39,7 @@ rule benchmark_figure:
 BEFORE_COST = [
     rules.benchmark_figure.output.png,
     rules.classifier_figure.output.png,
-    *expand("<results>/report/{table}.html", table=["classifier", "methods", "order"]),
+    *expand("<results>/report/{table}.html", table=["classifier", "verdict", "methods", "order"]),
 ]
 
 

@@ -17,7 +17,7 @@ rule templates:
         "../envs/cohort.yaml"
     params:
         code=digest("templates"),
-        regions=config["cohort"]["demo"]["regions"] if TRUTH_KNOWN else {},
+        regions=config["cohort"]["demo"]["regions"] if SIMULATED else {},
     script:
         "../workflow_scripts/templates.py"
 

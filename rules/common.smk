@@ -9,6 +9,7 @@ from snakemake.exceptions import WorkflowError
 from counterwarp.cohorts.exclusions import read_listed
 from counterwarp.cohorts.masks import with_masks
 from counterwarp.cohorts.pairs import pair_scans
+from counterwarp.cohorts.planted import check_plant
 from counterwarp.cohorts.sources import NO_SCANS, index
 from counterwarp.cohorts.table import (
     check_averaged,
@@ -21,6 +22,7 @@ from counterwarp.cohorts.table import (
 from counterwarp.config import check_config, check_together, problems_of
 from counterwarp.errors import ConfigError, SplitError, listed
 from counterwarp.explain import OF_INTENSITY, methods
+from counterwarp.imaging.desikan import desikan_names
 from counterwarp.imaging.engines import BY_HEAD, bet_fraction, check_engines, follow_recipe, settle
 from counterwarp.imaging.films import FilmGrid
 from counterwarp.resources import (
@@ -33,10 +35,14 @@ from counterwarp.resources import (
     places,
 )
 from counterwarp.stats.formula import HEAD_SIZE, categories_of, columns_of
+from counterwarp.stats.verdict import read_warning
 from counterwarp.stats.voxelwise import memory_mb
 from counterwarp.workflow.digest import digest
 
-TRUTH_KNOWN = config["cohort"]["source"] == "demo"
+SIMULATED = config["cohort"]["source"] == "demo"
+# A known disease is put into the scans of people.
+PLANTED = bool(config["cohort"]["plant"]["regions"])
+TRUTH_KNOWN = SIMULATED or PLANTED
 # A benchmark draws its images anew for every seed; a cohort is one and the same for all.
 IS_BENCHMARK = config["cohort"]["source"] in ("gaussians", "toy")
 
@@ -54,7 +60,8 @@ pathvars:
     bids="<results>/cohort/bids/{folder}/anat/{scan}",
     fetched=kept_folder(),
     space=SPACE,
-    truth="<results>/cohort/bids/derivatives/truth/{folder}/anat/{scan}",
+    planted="<results>/cohort/planted/{folder}/anat/{scan}",
+    truth=f"<results>/cohort/{'planted' if PLANTED else 'bids'}/derivatives/truth/{{folder}}/anat/{{scan}}",
     scan="<results>/derivatives/{folder}/anat/{scan}",
     film="<results>/films/{folder}/{scan}",
     work="<results>/intermediate/{folder}/{scan}",
@@ -106,7 +113,9 @@ def every_subject(pattern):
 
 
 def cohort_files(wildcards):
-    if config["cohort"]["source"] != "demo":
+    if PLANTED:
+        return every_scan("<planted>_T1w.nii.gz")
+    if not SIMULATED:
         return SCANS.path
     return [*every_scan("<truth>_truth.json"), *rules.bids_tables.output]
 
@@ -114,6 +123,12 @@ def cohort_files(wildcards):
 def exported(name):
     """A derivative of every scan, on the network's grid, by the simulator chosen for it."""
     return every_scan(f"<scan>_space-<space>_res-network_desc-{DERIVED}_{name}") if OF_SUBJECTS == "scans" else []
+
+
+def verdict_on(methods_shown):
+    """Whether the classifier tells the groups apart, for figures of methods that explain it."""
+    explains = any(method not in methods("generator") for method in methods_shown)
+    return "<results>/tables/verdict.tsv" if explains else []
 
 
 def earlier(pattern):

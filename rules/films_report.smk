@@ -42,7 +42,10 @@ BEFORE_COST = [
     *([rules.training_figure.output.png] if GENERATORS else []),
     *([rules.films_figure.output.png] if CHANGING else []),
     *([rules.longitudinal_figure.output.png] if len(PAIRS) else []),
-    *expand("<results>/report/{table}.html", table=["failures", "exclusions", "classifier", *TABLES_OF_PAIRS]),
+    *expand(
+        "<results>/report/{table}.html",
+        table=["failures", "exclusions", "classifier", "baselines", "verdict", *TABLES_OF_PAIRS],
+    ),
 ]
 
 

@@ -87,6 +87,7 @@ rule group_figure:
         truth="<results>/group/truth/logjacobian.nii.gz" if TRUTH_KNOWN else [],
         template="<template>/brain_T1w.nii.gz",
         mask="<template>/brain_mask.nii.gz",
+        verdict=lambda wildcards: verdict_on([wildcards.method]),
     output:
         png=report(
             "<results>/figures/group_{method}.png",
@@ -118,6 +119,7 @@ use rule group_figure as group_methods_figure with:
         truth=rules.group_figure.input.truth,
         template="<template>/brain_T1w.nii.gz",
         mask="<template>/brain_mask.nii.gz",
+        verdict=verdict_on(config["explain"]["methods"]),
     output:
         png=report(
             "<results>/figures/methods_group.png",

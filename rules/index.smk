@@ -36,6 +36,8 @@ def index_scans(results, left_out):
         lambda: check_resource(config["atlas"], own_folder()),
         lambda: check_head(config["preprocess"]["strip"], config["resources"]),
         lambda: check_engines(config["preprocess"]),
+        # The names of an atlas that is fetched are not known yet.
+        lambda: check_plant(config["cohort"], desikan_names() if SPACE == "MNI152" else []),
     )
     in_table = [name for name in columns_of(config["roi"]["formula"]) if name != HEAD_SIZE]
     scans = split_or_not(

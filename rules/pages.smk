@@ -8,6 +8,8 @@ PAGES = {
     "cohort": ("2 Cohort", "table: subjects and scans"),
     "qc": ("3 Quality control", "all scans: numbers and flags"),
     "classifier": ("4 Classifier", "table: scores"),
+    "baselines": ("4 Classifier", "table: simple models on the same subjects"),
+    "verdict": ("4 Classifier", "table: are the groups told apart"),
     "voxelwise": ("6 Group map", "table: voxelwise inference"),
     "regions": ("7 Regions", "table: volumes by group"),
     "residuals": ("7 Regions", "table: checks of the model"),

@@ -27,7 +27,7 @@ rule preprocess:
 # to plan, and conforming takes less time than the start of a job.
 rule prepare_scan:
     input:
-        image=lambda wildcards: SCANS.path[wildcards.scan],
+        image="<planted>_T1w.nii.gz" if PLANTED else lambda wildcards: SCANS.path[wildcards.scan],
     output:
         conformed=temp("<work>_desc-conform_T1w.nii.gz"),
         sidecar=temp("<work>_desc-conform_T1w.json"),
@@ -53,6 +53,11 @@ rule prepare_scan:
 
 
 include: "strip.smk"
+
+
+if PLANTED:
+
+    include: "planted.smk"
 
 
 rule register:
@@ -131,9 +136,9 @@ rule qc:
         preprocessed=rules.register.output.image,
         template="<template>/brain_T1w.nii.gz",
         template_mask="<template>/brain_mask.nii.gz",
-        true_mask="<truth>_desc-brain_mask.nii.gz" if TRUTH_KNOWN else [],
+        true_mask="<truth>_desc-brain_mask.nii.gz" if SIMULATED else [],
         # The true pose leads to MNI152.
-        truth="<truth>_truth.json" if TRUTH_KNOWN and SPACE == "MNI152" else [],
+        truth="<truth>_truth.json" if SIMULATED and SPACE == "MNI152" else [],
     output:
         figure="<scan>_qc.png",
         numbers="<work>_qc.json",

@@ -61,6 +61,7 @@ rule subject_figures:
         simulated=f"<results>/explain/{DERIVED}/seed-{config['seeds'][0]}/simulated.npy",
         maps=f"<results>/explain/{DERIVED}/seed-{config['seeds'][0]}/maps.npy",
         logits=f"<results>/explain/{DERIVED}/seed-{config['seeds'][0]}/logits.tsv",
+        verdict=verdict_on([DERIVED]),
     output:
         folder=report(
             directory("<results>/figures/subjects"),
@@ -87,6 +88,8 @@ TABLES = [
     "cohort",
     "qc",
     "classifier",
+    "baselines",
+    "verdict",
     "regions",
     "residuals",
     "methods",
@@ -109,6 +112,7 @@ rule subject_methods_figure:
             seed=config["seeds"][0],
         ),
         logits=f"<results>/classifier/seed-{config['seeds'][0]}/logits.tsv",
+        verdict=verdict_on(config["explain"]["methods"]),
     output:
         png=report(
             "<results>/figures/methods_subject.png",

@@ -54,6 +54,7 @@ rule parcellation:
     params:
         code=digest("parcellation"),
         space=SPACE,
-        regions=config["cohort"]["demo"]["regions"] if TRUTH_KNOWN else {},
+        regions=config["cohort"]["demo"]["regions"] if SIMULATED else {},
+        planted=config["cohort"]["plant"]["regions"],
     script:
         "../workflow_scripts/parcellation.py"

@@ -33,6 +33,7 @@ rule segment:
         code=digest("segment"),
         space=SPACE,
         roles="segmented: image, inside: mask, guided by: the priors",
+        prior_weight=config["roi"]["prior_weight"],
     script:
         "../workflow_scripts/segment.py"
 

@@ -2,7 +2,10 @@ STRIP = config["preprocess"]["strip"]
 STANDARD_HEAD = [rules.templates.output.head, rules.templates.output.head_mask]
 HEAD = head_files(STRIP["head"], config["resources"], STANDARD_HEAD) if STRIP["engine"] in BY_HEAD else [[], []]
 # The mask may be in a file already: the user's, or the scan's own zeros.
-GIVEN = {"mask": lambda wildcards: SCANS["mask"][wildcards.scan], "none": rules.prepare_scan.output.conformed}
+GIVEN = {
+    "mask": "<truth>_desc-brain_mask.nii.gz" if PLANTED else lambda wildcards: SCANS["mask"][wildcards.scan],
+    "none": rules.prepare_scan.output.conformed,
+}
 if STRIP["or_none"]:
     GIVEN[STRIP["engine"]] = GIVEN["none"]
 

@@ -43,7 +43,7 @@ BEFORE_COST = [
     rules.toy_figure.output.png,
     rules.training_figure.output.png,
     rules.classifier_figure.output.png,
-    *expand("<results>/report/{table}.html", table=["classifier", "methods", "order"]),
+    *expand("<results>/report/{table}.html", table=["classifier", "verdict", "methods", "order"]),
 ]
 
 

@@ -1,9 +1,14 @@
 """Score the classifier of every seed on every split, a subject's first scan in a group, with intervals."""
 
+import logging
+
 import pandas as pd
 from counterwarp.stats.intervals import score_splits
+from counterwarp.stats.verdict import verdict, warning
 from counterwarp.tsv import read_tsv
 from counterwarp.workflow import cohort_step
+
+LOG = logging.getLogger("counterwarp")
 
 
 def score(inputs, outputs):
@@ -16,6 +21,10 @@ def score(inputs, outputs):
     first = pd.concat(seeds)
     first[["seed", "scan", "group", "split", "logit"]].to_csv(outputs.logits, sep="\t", index=False)
     score_splits(first).to_csv(outputs.scores, sep="\t", index=False)
+    found = verdict(first)
+    found.to_csv(outputs.verdict, sep="\t", index=False)
+    if warning(found):
+        LOG.warning("%s", warning(found))
 
 
 cohort_step(snakemake, score)

@@ -4,6 +4,7 @@ import nibabel
 import numpy as np
 from counterwarp.figures.group import group_figure
 from counterwarp.figures.style import save
+from counterwarp.stats.verdict import read_warning
 from counterwarp.workflow import cohort_step
 
 
@@ -22,7 +23,7 @@ def draw(inputs, outputs):
         template.affine,
         spread if len(of_method) == 1 else None,
     )
-    save(figure, outputs.png, outputs.pdf)
+    save(figure, outputs.png, outputs.pdf, read_warning(inputs.verdict))
 
 
 cohort_step(snakemake, draw)

@@ -1,7 +1,13 @@
 """Write the regions of the template."""
 
 from counterwarp.imaging.io import read_volume
-from counterwarp.imaging.parcellation import desikan_regions, mni152_regions, sri24_regions, write_parcellation
+from counterwarp.imaging.parcellation import (
+    desikan_regions,
+    mni152_regions,
+    sri24_regions,
+    with_affected,
+    write_parcellation,
+)
 from counterwarp.workflow import cohort_step
 
 
@@ -11,6 +17,8 @@ def write(inputs, outputs):
         found = sri24_regions(template, inputs.files)
     else:
         found = mni152_regions(template, params.regions) if params.regions else desikan_regions(template)
+    if params.planted:
+        found = with_affected(found, params.planted)
     write_parcellation(found, params.space, outputs.labels, outputs.label_table)
 
 

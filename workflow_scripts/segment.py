@@ -13,5 +13,6 @@ scan_step(
         snakemake.params.space,
         getattr(inputs, "inverse", ""),
         {tissue: getattr(inputs, f"prior_{tissue}") for tissue in TISSUES if getattr(inputs, f"prior_{tissue}", "")},
+        snakemake.params.prior_weight,
     ),
 )

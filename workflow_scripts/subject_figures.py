@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from counterwarp.figures.style import save
 from counterwarp.figures.subjects import Arrays, subject_figures
+from counterwarp.stats.verdict import read_warning
 from counterwarp.tsv import read_tsv
 from counterwarp.workflow import cohort_step
 
@@ -27,7 +28,7 @@ def draw(inputs, outputs):
     for subject, figure in subject_figures(logits, arrays):
         (folder / subject.group).mkdir(parents=True, exist_ok=True)
         name = folder / subject.group / subject.scan
-        save(figure, f"{name}.png", f"{name}.pdf")
+        save(figure, f"{name}.png", f"{name}.pdf", read_warning(inputs.verdict))
 
 
 cohort_step(snakemake, draw)

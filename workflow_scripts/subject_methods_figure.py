@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from counterwarp.figures.group import group_figure
 from counterwarp.figures.style import save
+from counterwarp.stats.verdict import read_warning
 from counterwarp.tsv import read_tsv
 from counterwarp.workflow import cohort_step
 
@@ -27,7 +28,7 @@ def draw(inputs, outputs):
         np.array(json.loads(Path(inputs.affine).read_text())),
     )
     figure.suptitle(f"{scan.scan}, patient, logit {scan.logit:+.1f}", fontsize=11)
-    save(figure, outputs.png, outputs.pdf)
+    save(figure, outputs.png, outputs.pdf, read_warning(inputs.verdict))
 
 
 cohort_step(snakemake, draw)

@@ -46,6 +46,7 @@ OF_CLASSIFIER = {
     "label_smoothing": 0.1,
     "mixup": 1.0,
     "perturbation": 0.0,
+    "perturbation_share": 0.5,
     "plain_until": 0.0,
     "learning_rate": 0.001,
     "weight_decay": 0.0001,

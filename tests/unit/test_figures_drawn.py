@@ -26,6 +26,8 @@ from counterwarp.figures.regions import regions_figure
 from counterwarp.figures.style import figure, p_text, percent, save
 from counterwarp.figures.subjects import Arrays, choose, subject_figures
 from counterwarp.stats.intervals import score_splits
+from counterwarp.stats.verdict import verdict
+from PIL import Image
 
 SHAPE = (10, 12, 9)
 AFFINE = np.diag([5.0, 5, 5, 1])
@@ -184,12 +186,26 @@ def test_of_many_regions_those_with_the_smallest_p_are_drawn():
 def test_classifier_and_logits_name_their_axes():
     logits = pd.DataFrame({"seed": 1, "split": "test", "subject": list("abcd"), "scan": list("abcd")})
     logits = logits.assign(group=["control", "control", "patient", "patient"], logit=[-1.0, 0.5, 2, 3])
-    drawn = classifier_figure(logits, score_splits(logits))
+    drawn = classifier_figure(logits, score_splits(logits), verdict(logits))
     assert "AUC 1.00" in texts(drawn) and "Sensitivity" in texts(drawn)
+    baselines = pd.DataFrame({"model": ["image"], "metric": ["auc"], "value": [0.7], "low": [0.5], "high": [0.9]})
+    drawn = classifier_figure(logits, score_splits(logits), verdict(logits), baselines)
+    assert "PCA of the same images" in texts(drawn) and "0.70 [0.50, 0.90]" in texts(drawn)
     moved = logits.assign(method="cycle", raw=logits["logit"], simulated=-logits["logit"], cycled=logits["logit"])
     drawn = logits_figure(moved, logits.set_index("scan")["group"].to_dict())
     assert "Logit (positive: patient)" in texts(drawn)
     assert drawn.axes[1].lines[0].get_ydata().tolist() == [2, 3]
+
+
+def test_a_warning_stands_above_a_figure(tmp_path):
+    sizes = []
+    for warning in ("", "The classifier does not tell patients from controls: its maps explain no disease."):
+        drawn = figure(4, 2)
+        drawn.subplots().plot([0, 1])
+        save(drawn, tmp_path / "a.png", tmp_path / "a.pdf", warning)
+        with Image.open(tmp_path / "a.png") as picture:
+            sizes.append(picture.size)
+    assert sizes[1][1] > sizes[0][1] + 30
 
 
 def test_the_cohort_is_counted_by_subject():

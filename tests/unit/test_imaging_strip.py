@@ -51,7 +51,7 @@ def test_a_turned_scan_is_shown_along_the_axes_of_the_head_template():
 
 def settings(source: str, **strip) -> dict:
     preprocess = {"resolution_mm": "auto", "warp": "auto", "strip": {"engine": "auto", "head": "auto"} | strip}
-    return {"cohort": {"source": source}, "preprocess": preprocess}
+    return {"cohort": {"source": source}, "preprocess": preprocess, "roi": {"prior_weight": "auto"}}
 
 
 def test_auto_is_what_works_on_people_and_what_is_quick_for_the_demo():
@@ -68,14 +68,17 @@ def test_auto_is_what_works_on_people_and_what_is_quick_for_the_demo():
         "warp": "quick",
         "strip": {"engine": "template", "head": "simulated", "or_none": False},
     }
+    assert people["roi"]["prior_weight"] == 0.1 and demo["roi"]["prior_weight"] == 0.5
 
 
 def test_what_is_chosen_stays():
     chosen = settings("table", engine="robex", head="MNI152NLin2009cAsym")
     chosen["preprocess"] |= {"resolution_mm": 1.5, "warp": "quick"}
+    chosen["roi"]["prior_weight"] = 0.3
     settle(chosen)
     assert chosen["preprocess"]["strip"] == {"engine": "robex", "head": "MNI152NLin2009cAsym", "or_none": False}
     assert chosen["preprocess"]["resolution_mm"] == 1.5 and chosen["preprocess"]["warp"] == "quick"
+    assert chosen["roi"]["prior_weight"] == 0.3
 
 
 def test_the_next_best_engine_is_taken_where_one_is_not_installed(monkeypatch):

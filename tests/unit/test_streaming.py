@@ -34,7 +34,7 @@ from counterwarp.training.sanity import randomise
 GRID = (16, 20, 16)
 OF_CLASSIFIER = dict(channels=[2], batch_norm=True, average_from=0.0, report_every=1, hidden=2, dropout=0.0, flip=False,
                      precision="float32", shift_voxels=0, intensity=0.0, label_smoothing=0.0, mixup=0.0,
-                     perturbation=0.0, plain_until=0.0,
+                     perturbation=0.0, perturbation_share=0.5, plain_until=0.0,
                      learning_rate=0.01, weight_decay=0.0, batch_size=16, epochs=1)
 OF_SIMULATOR = dict(channels=[2, 3], fully_connected=4, experts=2, output="displacement", output_level=1, delta="auto",
                     logit_weight=1.0, cycle_weight=10.0, smoothness_weight=5.0, flip=True, learning_rate=0.01,

@@ -41,7 +41,7 @@ ResumeFile.save = slow_save
 if kind == "classifier":
     settings = dict(channels=[2], batch_norm=True, average_from=0.5, report_every=1, hidden=4, dropout=0.2, flip=True,
                     precision="float32", shift_voxels=1, intensity=0.1, label_smoothing=0.1,
-                    mixup=1.0, perturbation=0.01, plain_until=0.0,
+                    mixup=1.0, perturbation=0.01, perturbation_share=0.5, plain_until=0.0,
                     learning_rate=0.01, weight_decay=1e-4, batch_size=3, epochs=8)
     network, _ = train_classifier(pack, settings, device, folder / "resume.pt")
 elif kind == "generator":

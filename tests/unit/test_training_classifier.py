@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from counterwarp.errors import CounterwarpError
-from counterwarp.training.classifier import _of_epoch, augment, logits, mix, perturb, train_classifier
+from counterwarp.training.classifier import _of_epoch, augment, logits, mix, of_logit, perturb, train_classifier
 from counterwarp.training.pack import Pack, read_pack
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
@@ -23,6 +23,7 @@ SETTINGS = {
     "label_smoothing": 0.0,
     "mixup": 0.0,
     "perturbation": 0.0,
+    "perturbation_share": 0.9,
     "plain_until": 0.0,
     "learning_rate": 0.01,
     "weight_decay": 0.0,
@@ -165,14 +166,31 @@ def test_mixing_pairs_gives_image_and_target_the_same_shares():
     assert same is images and same_targets is targets
 
 
-def test_a_perturbation_goes_up_the_gradient_by_the_size_asked_for():
+def test_a_perturbation_misleads_by_the_size_asked_for():
     gradients = torch.tensor([[[[1.0, -2.0], [2.0, 0.0]]], [[[0.0, 0.0], [0.0, 0.0]]]])
     images = torch.ones(2, 1, 2, 2)
-    moved = perturb(images, gradients, 0.3)
+    moved = perturb(images, gradients, torch.tensor([-1.0, 1.0]), torch.tensor([100.0, 100.0]), 0.3, 0.5)
     # The gradient's root mean square is sqrt((1 + 4 + 4) / 4) = 1.5; where there is none, the image stays.
-    torch.testing.assert_close(moved[0], 1 + 0.2 * gradients[0])
+    torch.testing.assert_close(moved[0], 1 - 0.2 * gradients[0])
     assert torch.equal(moved[1], images[1])
     assert (moved[0] - 1).square().mean().sqrt().item() == pytest.approx(0.3)
+
+
+def test_a_perturbation_takes_at_most_a_share_of_the_logit_and_nothing_of_one_that_is_wrong():
+    gradients = torch.tensor([[[[1.0, -2.0], [2.0, 0.0]]]]).repeat(2, 1, 1, 1)
+    images = torch.ones(2, 1, 2, 2)
+    # Of a linear classifier the logit moves by the gradient times the change: here from 0.6 on the right side to 0.3.
+    moved = perturb(images, gradients, torch.tensor([-1.0, -1.0]), torch.tensor([0.6, -0.6]), 10.0, 0.5)
+    assert (gradients[0] * (moved[0] - images[0])).sum().item() == pytest.approx(-0.3)
+    assert torch.equal(moved[1], images[1])
+
+
+def test_gradients_of_the_logit_come_from_those_of_the_loss():
+    weights = torch.tensor([0.5, -1.0])
+    images, targets = torch.tensor([[1.0, 2.0], [3.0, -1.0]], requires_grad=True), torch.tensor([0.05, 0.95])
+    logits = images @ weights
+    cross_entropy(logits, targets).backward()
+    torch.testing.assert_close(of_logit(images.grad, logits.detach(), targets), weights.expand(2, 2))
 
 
 def test_mixup_and_perturbation_begin_late_and_the_perturbation_grows_until_weights_are_averaged():
@@ -194,7 +212,11 @@ def test_a_classifier_that_is_misled_in_training_is_harder_to_mislead(tmp_path):
         network, _ = train_classifier(pack, settings, CPU, tmp_path / f"{perturbation}.pt")
         plain = images.clone().requires_grad_()
         cross_entropy(network(plain), targets).backward()
-        losses.append(cross_entropy(network(perturb(images, plain.grad, 0.4)), targets).item())
+        towards = 1 - 2 * targets
+        against = perturb(
+            images, plain.grad * towards.reshape(-1, 1, 1, 1), towards, torch.full((len(images),), 1e6), 0.4, 1.0
+        )
+        losses.append(cross_entropy(network(against), targets).item())
     assert losses[1] < 0.8 * losses[0]
 
 

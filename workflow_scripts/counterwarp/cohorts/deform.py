@@ -7,7 +7,7 @@ whose axes are the world's. Maps are pull-backs: the image moved by a map m is i
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, map_coordinates
+from scipy.ndimage import distance_transform_edt, gaussian_filter, map_coordinates
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,69 @@ def field_of_divergence(grid: Grid, divergence: np.ndarray) -> np.ndarray:
     squared[0, 0, 0] = np.inf
     potential = -np.fft.fftn(divergence) / squared
     return np.stack([np.fft.ifftn(1j * component * potential).real for component in k])
+
+
+def velocity_of(
+    grid: Grid, brain: np.ndarray, changes: list[tuple[np.ndarray, float]], blur_mm: float, rim_mm: float
+) -> np.ndarray:
+    """Velocity, mm, whose flow over time s is the pull-back map of a disease at severity s.
+
+    Its divergence is minus the log-change of volume asked for in each region: a pull-back that samples a smaller piece
+    of the source makes the tissue expand.
+
+    Args:
+        grid: where it lives.
+        brain: (x, y, z) bool.
+        changes: of each region its voxels (x, y, z) bool and the log of its volume's change, mean over the region.
+        blur_mm: sd of the Gaussian that smooths the change at a region's edge.
+        rim_mm: width of the rim around the brain that loses what the regions gain, so that the head stays as large.
+    """
+    wanted = np.zeros(grid.shape)
+    for inside, change in changes:
+        blurred = gaussian_filter(inside.astype(float), blur_mm / grid.voxel_mm)
+        # The blur spreads the change over the region's edge; the region itself is to change as asked.
+        wanted += change * blurred / blurred[inside].mean()
+    wanted[~brain] = 0
+    rim = (distance_transform_edt(~brain, sampling=grid.voxel_mm) <= rim_mm) & ~brain
+    wanted[rim] = -wanted.sum() / rim.sum()
+    return field_of_divergence(grid, -wanted).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A map and its inverse, as displacements (3, x, y, z) in mm on one grid: here to a standard and back."""
+
+    grid: Grid
+    forward: np.ndarray
+    inverse: np.ndarray
+
+
+def conjugated(
+    frame: Frame, grid: Grid, velocity: np.ndarray, time: float, standard: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Move points by A^-1 o exp(time v) o A: a flow that is known in the standard frame, in a subject's own.
+
+    log det DP(y) = log det DA(y) + log det D exp(time v)(A(y)) - log det DA(P(y)).
+
+    Args:
+        frame: A and its inverse.
+        grid, velocity: v, of the standard frame.
+        time: of the flow.
+        standard: A(y) (3, ...), of the points y, RAS mm.
+
+    Returns:
+        exp(time v)(A(y)); P(y) - y; and log det DP(y).
+
+    Raises:
+        ValueError: A folds.
+    """
+    moved, of_flow = flow(grid, velocity, standard, time, divergence_of(grid, velocity))
+    of_frame = log_determinant(frame.grid, frame.forward)
+    there = frame.grid.move(frame.inverse, moved)
+    # A^-1 o A is the identity but for interpolation; taking y through it too makes that error cancel.
+    here = frame.grid.move(frame.inverse, standard)
+    log_det = frame.grid.sample(of_frame, here) + of_flow - frame.grid.sample(of_frame, there)
+    return moved, there - here, log_det
 
 
 def random_velocity(grid: Grid, inside: np.ndarray, amplitude_mm: float, smoothness_mm: float, rng) -> np.ndarray:

@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 from scipy.ndimage import binary_closing, binary_fill_holes, distance_transform_edt, gaussian_filter, label
 
-from counterwarp.cohorts.deform import Grid, field_of_divergence
+from counterwarp.cohorts.deform import Grid, velocity_of
 
 HEAD = Grid((106, 128, 116), 2.0, (-105.0, -142.0, -118.0))
 # Tissue signals, as a share of white matter.
@@ -149,21 +149,14 @@ def _voxels(region: Region, sign: int) -> np.ndarray:
 def _disease_velocity(log_changes: tuple[tuple[str, float], ...], blur_mm: float = 3.0) -> np.ndarray:
     standard = head()
     labels, table = draw(STRUCTURES)
-    wanted = np.zeros(HEAD.shape)
+    changes = []
     for structure, change in log_changes:
         members = [row["index"] for row in table if row["structure"] == structure]
         if not members:
             known = sorted(region.name for region in STRUCTURES)
             raise ValueError(f"cohort.demo.regions: no structure {structure!r}; the demo has {', '.join(known)}")
-        inside = np.isin(labels, members)
-        blurred = gaussian_filter(inside.astype(float), blur_mm / HEAD.voxel_mm)
-        # The blur spreads the change over the structure's edge; the structure itself is to change as asked.
-        wanted += change * blurred / blurred[inside].mean()
-    wanted[~standard.brain] = 0
-    # What the structures gain the fluid around the brain loses, so that the skull stays where it is.
-    rim = (distance_transform_edt(~standard.brain, sampling=HEAD.voxel_mm) <= CSF_MM) & ~standard.brain
-    wanted[rim] = -wanted.sum() / rim.sum()
-    return field_of_divergence(HEAD, -wanted).astype(np.float32)
+        changes.append((np.isin(labels, members), change))
+    return velocity_of(HEAD, standard.brain, changes, blur_mm, CSF_MM)
 
 
 def disease_velocity(log_changes: dict[str, float]) -> np.ndarray:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import binary_fill_holes, zoom
 
-from counterwarp.cohorts.deform import Grid, divergence_of, exponential, flow, log_determinant, random_velocity
+from counterwarp.cohorts.deform import Frame, Grid, conjugated, exponential, flow, random_velocity
 from counterwarp.cohorts.phantom import HEAD
 
 # Deformations are smooth: this grid is fine enough for them and covers the head.
@@ -189,9 +189,9 @@ def true_change(
 def disease(anatomy: Anatomy, velocity: np.ndarray, step: float, standard: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Move points by the disease, and give the change of volume that it makes in the subject's own frame.
 
-    The disease acts in the subject as P = A^-1 o exp(s u) o A, a pull-back from the diseased to the healthy frame; so
-    log det DP(y) = log det DA(y) + log det D exp(s u)(A(y)) - log det DA(P(y)).
-    In the diseased frame the tissue's change is minus that; in the healthy frame, plus that of the inverse map, -s.
+    The disease acts in the subject as P = A^-1 o exp(s u) o A, a pull-back from the diseased to the healthy frame
+    (`deform.conjugated`). In the diseased frame the tissue's change is minus log det DP; in the healthy frame, plus
+    that of the inverse map, -s.
 
     Args:
         anatomy: A and its inverse.
@@ -202,12 +202,8 @@ def disease(anatomy: Anatomy, velocity: np.ndarray, step: float, standard: np.nd
     Returns:
         exp(s u)(A(y)), and log of the tissue's volume change at y, expansion positive.
     """
-    diseased, of_disease = flow(HEAD, velocity, standard, step, divergence_of(HEAD, velocity))
-    of_anatomy = log_determinant(COARSE, anatomy.forward)
-    moved = COARSE.move(anatomy.inverse, diseased)
-    # A^-1 o A is the identity but for interpolation; taking y through it too makes that error cancel.
-    still = COARSE.move(anatomy.inverse, standard)
-    log_det = COARSE.sample(of_anatomy, still) + of_disease - COARSE.sample(of_anatomy, moved)
+    frame = Frame(COARSE, anatomy.forward, anatomy.inverse)
+    diseased, _, log_det = conjugated(frame, HEAD, velocity, step, standard)
     return diseased, (-np.sign(step) * log_det).astype(np.float32)
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from counterwarp.cohorts import table
 from counterwarp.cohorts.bids import LeaveOut, read_bids
 from counterwarp.cohorts.participants import draw_participants
+from counterwarp.cohorts.planted import draw_patients
 from counterwarp.cohorts.reading import read_text_table, rename, require
 from counterwarp.errors import ConfigError, SplitError
 
@@ -61,8 +62,13 @@ def _index(cohort: dict, bids_folder: str, covariates: Sequence[str], leave_out:
     scans, problems = make(cohort, bids_folder, leave_out)
     if not len(scans):
         raise ConfigError(problems)
+    planting = bool(cohort["plant"]["regions"])
     if cohort["source"] != "demo":
-        scans = _translate(scans, cohort["labels"], leave_out)
+        scans = _sexes(scans)
+        if not (planting and cohort["plant"]["among"] == "all"):
+            scans = _translate(scans, cohort["labels"], leave_out)
+    if planting:
+        scans = _plant(scans, cohort["plant"], cohort["seed"], leave_out)
     people = cohort["source"] != "films"
     problems += [
         f"roi.formula: no column {name!r} in the table of scans; it has {', '.join(scans.columns)}"
@@ -154,7 +160,7 @@ def _bids(cohort: dict, _, leave_out: LeaveOut) -> tuple[pd.DataFrame, list[str]
 
 
 def _translate(scans: pd.DataFrame, labels: dict[str, str], leave_out: LeaveOut) -> pd.DataFrame:
-    """Groups and sexes in our words; scans of other groups are left out."""
+    """Groups in our words; scans of other groups are left out."""
     known = scans["group"].isin(list(labels))
     for label, rows in scans[~known].groupby("group"):
         LOG.warning("%d scans left out: their group %r is not among cohort.labels", len(rows), label)
@@ -163,8 +169,26 @@ def _translate(scans: pd.DataFrame, labels: dict[str, str], leave_out: LeaveOut)
     scans = scans[known].reset_index(drop=True)
     if not len(scans):
         raise ConfigError([f"cohort.labels: no scan has one of {', '.join(map(repr, labels))}; correct the labels"])
-    sexes = scans["sex"].str.lower().map(SEXES).fillna(scans["sex"])
-    return scans.assign(group=scans["group"].map(labels), sex=sexes)
+    return scans.assign(group=scans["group"].map(labels))
+
+
+def _sexes(scans: pd.DataFrame) -> pd.DataFrame:
+    """Sexes in our words."""
+    return scans.assign(sex=scans["sex"].str.lower().map(SEXES).fillna(scans["sex"]))
+
+
+def _plant(scans: pd.DataFrame, plant: dict, seed: int, leave_out: LeaveOut) -> pd.DataFrame:
+    """The first scan of each subject, half of whom become patients."""
+    taken = scans["group"].eq("control") | (plant["among"] == "all")
+    first = table.is_first(scans.assign(age=pd.to_numeric(scans["age"], errors="coerce")))
+    for row in scans[~taken].itertuples():
+        leave_out(table.name_of(row, "_"), "no control, among whom cohort.plant plants a disease")
+    for row in scans[taken & ~first].itertuples():
+        leave_out(table.name_of(row, "_"), "not its subject's first scan, in which cohort.plant plants a disease")
+    scans = scans[taken & first].reset_index(drop=True)
+    if not len(scans):
+        raise ConfigError(["cohort.plant.among: no scan of a control; correct cohort.labels, or take all"])
+    return draw_patients(scans, plant["severity_sd"], seed)
 
 
 def _raise_with_rows(scans: pd.DataFrame, problems: list[str], people: bool = True) -> pd.DataFrame:

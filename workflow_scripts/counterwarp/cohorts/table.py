@@ -50,7 +50,7 @@ def finish(
         raise ConfigError(problems)
     scans["age"] = pd.to_numeric(scans["age"])
     scans = scans.sort_values("scan", ignore_index=True)
-    scans["baseline"] = _is_first(scans)
+    scans["baseline"] = is_first(scans)
     if "split" not in scans:
         scans["split"] = _draw_split(scans, validation_share, test_share, seed)
     wrong, lacking = _problems_of_split(scans), [*lacking_groups(scans), *_lacking_subjects(scans)]
@@ -116,7 +116,7 @@ def _problems_of_id(row) -> list[str]:
     return []
 
 
-def _is_first(scans: pd.DataFrame) -> pd.Series:
+def is_first(scans: pd.DataFrame) -> pd.Series:
     """Whether a scan is its subject's first: at the lowest age, then by session, whose numbers count as numbers."""
     sessions = sorted(
         set(scans["session"]),

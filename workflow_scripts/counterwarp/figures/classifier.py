@@ -14,6 +14,15 @@ NAMES = {
 }
 
 
+# What simple models see.
+SEEN = {
+    "image": "PCA of the same images",
+    "mask": "outline of the brain",
+    "histogram": "histogram of intensities",
+    "covariates": "covariates (age, sex, ...)",
+}
+
+
 def roc_curve(logits: np.ndarray, is_patient: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Shares of controls and of patients above every threshold, from the highest: shape (thresholds + 2,) each."""
     thresholds = np.concatenate([[np.inf], np.unique(logits)[::-1], [-np.inf]])
@@ -21,16 +30,22 @@ def roc_curve(logits: np.ndarray, is_patient: np.ndarray) -> tuple[np.ndarray, n
     return above[:, ~is_patient].mean(1), above[:, is_patient].mean(1)
 
 
-def classifier_figure(logits: pd.DataFrame, scores: pd.DataFrame):
-    """ROC of every seed, confusion of the first, and the scores with their intervals.
+def classifier_figure(
+    logits: pd.DataFrame, scores: pd.DataFrame, found: pd.DataFrame, baselines: pd.DataFrame | None = None
+):
+    """ROC of every seed, confusion of the first, the scores with their intervals, and what simple models reach.
 
     Args:
         logits: seed, scan, group, logit of the test subjects, one row a subject and seed.
-        scores: seed, split, metric, value, low, high.
+        scores: seed, split, metric, value, low, high; and of split validation the threshold.
+        found: of `verdict.verdict`.
+        baselines: of `baselines.baseline_scores`, where there are any.
     """
     seeds = list(logits["seed"].unique())
-    drawn = figure(10, 3.4)
-    roc, confusion, intervals = drawn.subplots(1, 3, width_ratios=[1, 0.85, 1.15])
+    some = baselines is not None and len(baselines) > 0
+    drawn = figure(14 if some else 10, 3.4)
+    ratios = [1, 0.85, 1.15, 1.15] if some else [1, 0.85, 1.15]
+    roc, confusion, intervals, *more = drawn.subplots(1, len(ratios), width_ratios=ratios)
     for seed in seeds:
         part = logits[logits["seed"] == seed]
         false, true = roc_curve(part["logit"].to_numpy(), (part["group"] == "patient").to_numpy())
@@ -42,6 +57,8 @@ def classifier_figure(logits: pd.DataFrame, scores: pd.DataFrame):
     roc.text(0.97, 0.05, f"AUC {area.value:.2f}\n[{area.low:.2f}, {area.high:.2f}]", ha="right", va="bottom")
     _draw_confusion(confusion, logits[logits["seed"] == seeds[0]], scores, seeds[0])
     _draw_intervals(intervals, scores, seeds)
+    if some:
+        _draw_baselines(*more, found, baselines[baselines["metric"] == "auc"])
     return drawn
 
 
@@ -52,7 +69,8 @@ def _score(scores: pd.DataFrame, seed, metric: str):
 
 def _draw_confusion(axes, logits: pd.DataFrame, scores: pd.DataFrame, seed) -> None:
     groups = ("control", "patient")
-    called = np.where(logits["logit"] > 0, "patient", "control")
+    threshold = scores[(scores["seed"] == seed) & (scores["metric"] == "threshold")]["value"]
+    called = np.where(logits["logit"] > (threshold.iloc[0] if len(threshold) else 0), "patient", "control")
     counts = np.array([[np.sum((logits["group"] == true) & (called == said)) for said in groups] for true in groups])
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -64,6 +82,23 @@ def _draw_confusion(axes, logits: pd.DataFrame, scores: pd.DataFrame, seed) -> N
     axes.set(xticks=[0, 1], xticklabels=names)
     axes.set_yticks([0, 1], names, rotation=90, va="center")
     axes.set(xlabel="Classified as", ylabel="Truly", title=f"Test subjects (seed {seed})")
+
+
+def _draw_baselines(axes, found: pd.DataFrame, areas: pd.DataFrame) -> None:
+    network = found.iloc[-1]
+    rows = [
+        ("network" + (", mean of seeds" if len(found) > 1 else ""), network["auc"], network["low"], network["high"])
+    ]
+    rows += [(SEEN.get(row.model, row.model), row.value, row.low, row.high) for row in areas.itertuples()]
+    for place, (_, value, low, high) in enumerate(rows):
+        colour = "#0072B2" if place == 0 else GREY
+        axes.plot([low, high], [place, place], color=colour, linewidth=2)
+        axes.plot(value, place, "o", color=colour, markersize=5, clip_on=False)
+        axes.text(1.03, place, f"{value:.2f} [{low:.2f}, {high:.2f}]", va="center", clip_on=False)
+    axes.axvline(0.5, color=GREY, linestyle=":", linewidth=1)
+    axes.set(yticks=range(len(rows)), yticklabels=[row[0] for row in rows], xlim=(0, 1))
+    axes.set(xlabel="Area under the curve (bar: 95 % interval)", title="Beside simple models, test subjects")
+    axes.invert_yaxis()
 
 
 def _draw_intervals(axes, scores: pd.DataFrame, seeds: list) -> None:

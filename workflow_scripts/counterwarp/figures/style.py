@@ -1,5 +1,6 @@
 """The look that all figures share, and how they are saved."""
 
+import textwrap
 from pathlib import Path
 
 import matplotlib
@@ -10,6 +11,8 @@ from matplotlib.figure import Figure
 COLOURS = {"control": "#0072B2", "patient": "#D55E00"}
 STATES = {"raw": "#000000", "simulated": "#D55E00", "cycled": "#56B4E9"}
 GREY = "#6e6e6e"
+WARNING = "#b00020"
+LETTERS_AN_INCH = 11
 # Blue and red, not red and green: expansion is red, contraction blue, no change white.
 DIVERGING = "RdBu_r"
 SEQUENTIAL = "viridis"
@@ -34,10 +37,22 @@ def figure(width: float, height: float) -> Figure:
     return Figure(figsize=(width, height), layout="constrained")
 
 
-def save(drawn: Figure, png: str | Path, pdf: str | Path) -> None:
-    """Save a figure as PNG and PDF, without dates so that the same data give the same bytes."""
-    drawn.savefig(png, facecolor="white", metadata={"Software": None})
-    drawn.savefig(pdf, facecolor="white", metadata={"CreationDate": None, "Producer": None, "Creator": None})
+def save(drawn: Figure, png: str | Path, pdf: str | Path, warning: str = "") -> None:
+    """Save a figure as PNG and PDF, without dates so that the same data give the same bytes.
+
+    Args:
+        drawn: the figure.
+        png, pdf: where it goes.
+        warning: what must be read before it; above the figure, whatever it is shown in.
+    """
+    size = {}
+    if warning:
+        width = int(drawn.get_figwidth() * LETTERS_AN_INCH)
+        text = textwrap.fill(warning, width)
+        drawn.text(0.5, 1.0, f"{text}\n", ha="center", va="bottom", color=WARNING, fontsize=10, weight="bold")
+        size = {"bbox_inches": "tight"}
+    drawn.savefig(png, facecolor="white", metadata={"Software": None}, **size)
+    drawn.savefig(pdf, facecolor="white", metadata={"CreationDate": None, "Producer": None, "Creator": None}, **size)
 
 
 def percent(log_jacobian: np.ndarray) -> np.ndarray:

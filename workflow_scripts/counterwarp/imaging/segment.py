@@ -8,9 +8,6 @@ from counterwarp.imaging.io import Volume, read_volume, write_image, write_sidec
 from counterwarp.imaging.warp import Field, carry, read_field
 
 TISSUES = ("CSF", "GM", "WM")
-# Of the carried tissues against the scan's signal. Without them Atropos takes the bright cortex of the cerebellum for
-# white matter; at 0.5 people's white matter came out 28 % too small, and hardly followed a reference (docs/engines.md).
-PRIOR_WEIGHT = 0.1
 # No tissue is impossible anywhere.
 LEAST = 0.01
 # The three classes of least squares, which is what k-means looks for; of one signal Otsu's thresholds are exactly that.
@@ -26,6 +23,7 @@ def segment(
     space: str,
     inverse: str = "",
     priors: dict[str, str] | None = None,
+    prior_weight: float = 0.5,
 ) -> None:
     """Write the probability of each tissue, 0 to 1, on the scan's grid; they sum to 1 in the mask and are 0 outside.
 
@@ -37,13 +35,14 @@ def segment(
         inverse: field that brings images of the template to the scan; of priors.
         priors: probability of each tissue in the template. None: k-means finds three classes by their signal alone, and
             the darkest is taken for CSF and the brightest for WM, which a scan of another contrast does not contradict.
+        prior_weight: of the priors beside the scan's signal, 0 to 1.
 
     Raises:
         ScanError: as `check_order`.
     """
     inside = read_volume(mask)
     with own_folder() as folder:
-        guide = _write_priors(priors, inverse, inside, folder, space) if priors else KMEANS
+        guide = _write_priors(priors, inverse, inside, folder, space, prior_weight) if priors else KMEANS
         # Atropos does not know ANTs' seed: -r 0 makes it draw the same numbers each time.
         command = ("Atropos", "-d", 3, "-a", path, "-x", mask, "-i", guide, "-m", "[0.1,1x1x1]", "-c", "[5,0]", "-r", 0)
         command += ("-o", f"[{folder}/l.nii,{folder}/p%d.nii]")
@@ -67,12 +66,12 @@ def segment(
     )
 
 
-def _write_priors(priors: dict[str, str], inverse: str, inside: Volume, folder, space: str) -> str:
+def _write_priors(priors: dict[str, str], inverse: str, inside: Volume, folder, space: str, weight: float) -> str:
     """The carried priors, written where Atropos looks for them, and how it is told so."""
     field = read_field(inverse).on(inside.shape, inside.affine)
     for number, share in enumerate(carried_priors([read_volume(priors[tissue]) for tissue in TISSUES], field), 1):
         write_image(share, inside.affine, folder / f"prior{number}.nii", space)
-    return f"PriorProbabilityImages[3,{folder}/prior%d.nii,{PRIOR_WEIGHT}]"
+    return f"PriorProbabilityImages[3,{folder}/prior%d.nii,{weight}]"
 
 
 def darkest_first(signal: np.ndarray, shares: list[np.ndarray]) -> list[np.ndarray]:

@@ -4,7 +4,7 @@ The intervals are closed formulas that stay honest in small and in perfectly sep
 would return an interval of no width.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from math import sqrt
 from statistics import NormalDist
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from counterwarp.errors import CounterwarpError
+from counterwarp.stats.calibration import Calibration, calibrate
 
 Z = NormalDist().inv_cdf(0.975)
 
@@ -107,15 +108,25 @@ def classification(logits: np.ndarray, is_patient: np.ndarray) -> dict[str, Esti
     }
 
 
+def _calibrated(logits: pd.DataFrame) -> Calibration:
+    """Of one seed; the network's own where no validation subject of either group is there."""
+    held_out = logits[logits["split"] == "validation"]
+    is_patient = (held_out["group"] == "patient").to_numpy()
+    if len(set(is_patient)) < 2:
+        return Calibration(0.0, 1.0)
+    return calibrate(held_out["logit"].to_numpy(), is_patient)
+
+
 def score_splits(logits: pd.DataFrame) -> pd.DataFrame:
-    """Scores of every seed on every split.
+    """Scores of every seed on every split; who is called a patient is decided by the threshold that validation gives.
 
     Args:
         logits: seed, split, subject, group, logit; one row a subject, group and seed: who falls ill between two scans
             counts once in either group.
 
     Returns:
-        seed, split, metric, value, low, high, n.
+        seed, split, metric, value, low, high, n; and of each seed threshold and temperature, which belong to split
+        validation (`calibration.calibrate`).
 
     Raises:
         CounterwarpError: where a subject counts twice in a group, because then the intervals would be too narrow.
@@ -123,7 +134,12 @@ def score_splits(logits: pd.DataFrame) -> pd.DataFrame:
     if logits.duplicated(["seed", "subject", "group"]).any():
         raise CounterwarpError("a subject has several scans in the scores of the classifier; keep its first scan only")
     rows = []
+    known = {seed: _calibrated(part) for seed, part in logits.groupby("seed", sort=False)}
     for (seed, split), part in logits.groupby(["seed", "split"], sort=False):
-        scores = classification(part["logit"].to_numpy(), (part["group"] == "patient").to_numpy())
+        above = part["logit"].to_numpy() - known[seed].threshold
+        scores = classification(above, (part["group"] == "patient").to_numpy())
         rows += [(seed, split, name, score.value, score.low, score.high, len(part)) for name, score in scores.items()]
+        if split == "validation":
+            nothing, numbers = (float("nan"),) * 2, asdict(known[seed])
+            rows += [(seed, split, name, value, *nothing, len(part)) for name, value in numbers.items()]
     return pd.DataFrame(rows, columns=["seed", "split", "metric", "value", "low", "high", "n"])

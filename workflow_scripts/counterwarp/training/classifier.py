@@ -20,6 +20,8 @@ from counterwarp.training.pack import Images, Pack
 
 LOG = logging.getLogger("counterwarp")
 BATCH = 16  # images at a time where nothing is learned
+# A prediction nearer to its target than this counts as this far away: of its gradient nothing is left.
+LEAST_ERROR = 1e-4
 HISTORY = ("epoch", "train_loss", "validation_loss", "validation_balanced_accuracy", "chosen")
 
 
@@ -122,37 +124,56 @@ def _epoch(network: Classifier, optimiser, images: Images, patients: Tensor, set
         target = patients[batch] * (1 - 2 * settings["label_smoothing"]) + settings["label_smoothing"]
         moved, target = mix(moved, target, settings["mixup"])
         moved.requires_grad_(settings["perturbation"] > 0)
-        total += _step(network, optimiser, moved, target, settings["precision"]) / len(batches)
+        loss, predicted = _step(network, optimiser, moved, target, settings["precision"])
+        total += loss / len(batches)
         if settings["perturbation"]:
-            against = perturb(moved.detach(), moved.grad, settings["perturbation"])
+            towards = torch.where(target > 0.5, -1.0, 1.0)
+            gradients = of_logit(moved.grad, predicted, target)
+            size, share = settings["perturbation"], settings["perturbation_share"]
+            against = perturb(moved.detach(), gradients, towards, -towards * predicted, size, share)
             _step(network, optimiser, against, target, settings["precision"])
     return total
 
 
-def _step(network: Classifier, optimiser, images: Tensor, targets: Tensor, precision: str) -> float:
-    """One step down the cross-entropy; returns it."""
+def _step(network: Classifier, optimiser, images: Tensor, targets: Tensor, precision: str) -> tuple[float, Tensor]:
+    """One step down the cross-entropy; returns it, and the logits (batch,)."""
     with arithmetic(images.device, precision):
         predicted = network(images)
     loss = binary_cross_entropy_with_logits(predicted.float(), targets)
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
-    return loss.item()
+    return loss.item(), predicted.detach().float()
 
 
-def perturb(images: Tensor, gradients: Tensor, size: float) -> Tensor:
-    """Each image with the change of a given size that raises its loss most, to first order: size * g / rms(g), where g
-    is the gradient of its loss (Goodfellow et al. 2015, in the L2 norm).
+def of_logit(gradients: Tensor, logits: Tensor, targets: Tensor) -> Tensor:
+    """Gradients of each image's logit, from those of the mean cross-entropy over the batch (batch, channels, *grid)."""
+    off = logits.sigmoid() - targets
+    off = torch.where(off < 0, -1, 1) * off.abs().clamp(min=LEAST_ERROR)
+    return len(logits) * gradients / off.reshape(-1, *[1] * (gradients.dim() - 1))
+
+
+def perturb(images: Tensor, gradients: Tensor, towards: Tensor, margins: Tensor, size: float, share: float) -> Tensor:
+    """Each image with the change that misleads the classifier most, to first order: s * g / rms(g), where g is the
+    gradient of its logit (Goodfellow et al. 2015, in the L2 norm).
 
     A classifier that also learns from these cannot rest on what little suffices: it has to look at more of what tells
-    the groups apart.
+    the groups apart. One that is not right about an image is not misled about it, and nobody is misled further than by
+    a share of what would undo the image's own logit: else a classifier of a disease that is hard to see unlearns it.
 
     Args:
-        images, gradients: (batch, channels, *grid).
-        size: root mean square of the change over an image's voxels. An image without a gradient stays as it is.
+        images, gradients: (batch, channels, *grid); of the logit.
+        towards: (batch,), 1 where a higher logit is wrong, -1 where a lower one is.
+        margins: (batch,), how far the logit is on the right side; negative on the wrong one.
+        size: largest root mean square of the change over an image's voxels. An image without a gradient stays as it is.
+        share: of the change that would bring the logit to 0.
     """
-    steepness = gradients.square().mean(tuple(range(1, images.dim())), keepdim=True).sqrt()
-    return images + size * gradients / steepness.clamp(min=torch.finfo(gradients.dtype).tiny)
+    axes = tuple(range(1, images.dim()))
+    steepness = gradients.square().mean(axes, keepdim=True).sqrt().clamp(min=torch.finfo(gradients.dtype).tiny)
+    each = [-1, *[1] * (images.dim() - 1)]
+    # s * g / rms(g) moves the logit by s * rms(g) times the number of voxels.
+    undoes = margins.clamp(min=0).reshape(each) / (steepness * gradients[0].numel())
+    return images + towards.reshape(each) * (share * undoes).clamp(max=size) * gradients / steepness
 
 
 def mix(images: Tensor, targets: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
