@@ -138,6 +138,18 @@ def test_the_methods_paragraph_names_the_engines_and_cites_them(engine):
     assert ("BET (fractional intensity threshold 0.25)" in text) == (engine == "robex+bet")
 
 
+def test_the_methods_paragraph_claims_a_truth_only_where_there_is_one():
+    config = demo_config()
+    assert "compared with the truth" in methods_text(config, two_scans())[0]
+    config["cohort"] = config["cohort"] | {"source": "bids"}
+    real = methods_text(config, two_scans())[0]
+    assert "truth" not in real and "planted" not in real and "indexed from a BIDS dataset" in real
+    config["cohort"] = config["cohort"] | {"plant": {"regions": {"hippocampus": -0.2}}}
+    planted = methods_text(config, two_scans())[0]
+    assert "hippocampus (-0.2) at severity 1" in planted and "compared with the truth" in planted
+    assert "the groups are not those of the data" in planted
+
+
 def test_the_methods_paragraph_says_where_mirror_images_are_averaged():
     config = demo_config()
     assert "mean of what a scan and its mirror image give" in methods_text(config, two_scans())[0]

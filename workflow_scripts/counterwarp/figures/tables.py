@@ -51,7 +51,23 @@ TABLES = {
         "Classifier: scores",
         """One scan a subject, the first, so that subjects are independent. 95 % intervals: Wilson for accuracy,
         sensitivity and specificity; balanced accuracy combines the last two (Zou and Donner); area under the
-        curve after Newcombe. The validation split chose the epoch and is therefore not unseen.""",
+        curve after Newcombe. The validation split chose the epoch and the threshold, half way between the mean logits
+        of its groups, and is therefore not unseen. temperature: (logit - threshold) / temperature is the log-odds of a
+        patient where both groups are as frequent.""",
+    ),
+    "verdict": Told(
+        "Classifier: are the groups told apart?",
+        """Area under the curve on test subjects, of each seed and of the mean logit over seeds (all). Where its 95 %
+        interval does not lie above 0.5, the classifier may be guessing, and its maps explain no disease.""",
+        "No test subject.",
+    ),
+    "baselines": Told(
+        "Classifier: simple models on the same subjects",
+        """Logistic regressions that learn from the same training subjects, tested on the same test subjects, each
+        with its threshold from validation. image: 20 principal components of the network's images; mask: the same of
+        the brain's outline alone; histogram: intensities inside the brain; covariates: those of the regional model. A
+        network that is no better than one of them need not have seen the disease.""",
+        "None: the subjects do not allow any.",
     ),
     "regions": Told(
         "Regions: volume by group",
