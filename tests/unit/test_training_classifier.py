@@ -5,7 +5,16 @@ import pandas as pd
 import pytest
 import torch
 from counterwarp.errors import CounterwarpError
-from counterwarp.training.classifier import _of_epoch, augment, logits, mix, of_logit, perturb, train_classifier
+from counterwarp.training.classifier import (
+    _of_epoch,
+    augment,
+    balanced_order,
+    logits,
+    mix,
+    of_logit,
+    perturb,
+    train_classifier,
+)
 from counterwarp.training.pack import Pack, read_pack
 from torch.nn.functional import binary_cross_entropy_with_logits as cross_entropy
 
@@ -164,6 +173,16 @@ def test_mixing_pairs_gives_image_and_target_the_same_shares():
     assert ((mixed_targets > 0.05) & (mixed_targets < 0.95)).sum() > 15
     same, same_targets = mix(images, targets, alpha=0.0)
     assert same is images and same_targets is targets
+
+
+def test_an_epoch_sees_both_groups_equally_often_and_everybody():
+    is_patient = torch.tensor([False] * 11 + [True] * 4)
+    counts = torch.bincount(balanced_order(is_patient), minlength=15)
+    assert (counts[:11] == 1).all() and counts[11:].sum() == 11 and set(counts[11:].tolist()) == {2, 3}
+    orders = {tuple(balanced_order(is_patient).tolist()) for _ in range(5)}
+    assert len(orders) == 5
+    alike = balanced_order(torch.tensor([True, False, False, True]))
+    assert sorted(alike.tolist()) == [0, 1, 2, 3]
 
 
 def test_a_perturbation_misleads_by_the_size_asked_for():

@@ -110,11 +110,10 @@ def _of_epoch(epoch: int, settings: dict) -> dict:
 
 
 def _epoch(network: Classifier, optimiser, images: Images, patients: Tensor, settings: dict) -> float:
-    """One pass over the training scans in random order, two steps a batch where they are perturbed; returns the mean
+    """One pass over the training scans (`balanced_order`), two steps a batch where they are perturbed; returns the mean
     loss of the scans as they are."""
     network.train()
-    order = torch.randperm(len(images))
-    batches = order.split(settings["batch_size"])
+    batches = balanced_order(patients.bool().cpu()).split(settings["batch_size"])
     if len(batches) > 1 and len(batches[-1]) == 1:
         # Batch norm cannot learn from a single image once little is left of its grid.
         batches = batches[:-1]
@@ -144,6 +143,26 @@ def _step(network: Classifier, optimiser, images: Tensor, targets: Tensor, preci
     loss.backward()
     optimiser.step()
     return loss.item(), predicted.detach().float()
+
+
+def balanced_order(is_patient: Tensor) -> Tensor:
+    """Rows of one epoch in random order: everybody once, and of the smaller group again as many, drawn evenly, as make
+    both equally frequent.
+
+    A classifier of few patients among many controls would else learn to call everybody a control.
+
+    Args:
+        is_patient: (n,) bool, of both groups.
+    """
+    groups = [torch.nonzero(is_patient == group)[:, 0] for group in (False, True)]
+    larger = max(map(len, groups))
+    rows = list(groups)
+    for group in groups:
+        lacking = larger - len(group)
+        rounds = [group[torch.randperm(len(group))] for _ in range(-(-lacking // len(group)))]
+        rows += [torch.cat(rounds)[:lacking]] if rounds else []
+    together = torch.cat(rows).sort().values
+    return together[torch.randperm(len(together))]
 
 
 def of_logit(gradients: Tensor, logits: Tensor, targets: Tensor) -> Tensor:
@@ -231,10 +250,12 @@ def logits(network: nn.Module, images: Tensor | Images, batch_size: int = BATCH)
 
 
 def _validate(network: nn.Module, images: Images, patients: Tensor) -> dict:
+    """Cross-entropy and accuracy, both groups weighing the same."""
     predicted = logits(network, images)
-    right = (predicted > 0) == patients.bool()
-    per_group = [right[patients == group].float().mean().item() for group in (0, 1)]
+    right = ((predicted > 0) == patients.bool()).float()
+    losses = binary_cross_entropy_with_logits(predicted, patients, reduction="none")
+    of_groups = [patients == group for group in (0, 1)]
     return {
-        "validation_loss": binary_cross_entropy_with_logits(predicted, patients).item(),
-        "validation_balanced_accuracy": sum(per_group) / 2,
+        "validation_loss": fmean(losses[members].mean().item() for members in of_groups),
+        "validation_balanced_accuracy": fmean(right[members].mean().item() for members in of_groups),
     }
