@@ -98,6 +98,18 @@ def test_what_is_far_from_the_region_hardly_changes(files):
     assert np.abs(inside(outputs["log_jacobian"], (-18, 0, 0), 10)).max() < 0.02
 
 
+def test_a_change_of_nothing_changes_nothing(files, tmp_path):
+    inputs, outputs = files
+    names = (str(tmp_path / "labels.nii.gz"), str(tmp_path / "labels.tsv"), inputs["template_mask"])
+    write_disease(*names, {"ball": 0.0}, inputs["disease"])
+    images = []
+    for severity in (0.0, 1.0):
+        plant(inputs, outputs, Draw(1, "01", severity))
+        images.append(read_volume(outputs["image"]).data)
+        assert not read_volume(outputs["log_jacobian"]).data.any()
+    np.testing.assert_array_equal(*images)
+
+
 def test_grids_differ_between_subjects_and_hold_the_whole_scan(files):
     inputs, _ = files
     scan = read_volume(inputs["conformed"])
