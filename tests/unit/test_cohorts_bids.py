@@ -46,6 +46,7 @@ class Dataset:
             "validation_share": 0.25,
             "test_share": 0.25,
             "seed": 0,
+            "plant": {"regions": {}},
         }
         left_out = []
         scans = sources.index(settings | cohort, "", leave_out=lambda *why: left_out.append(why))

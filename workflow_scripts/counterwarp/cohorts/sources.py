@@ -12,7 +12,7 @@ import pandas as pd
 from counterwarp.cohorts import table
 from counterwarp.cohorts.bids import LeaveOut, read_bids
 from counterwarp.cohorts.participants import draw_participants
-from counterwarp.cohorts.planted import draw_patients
+from counterwarp.cohorts.planted import check_plant, draw_patients
 from counterwarp.cohorts.reading import read_text_table, rename, require
 from counterwarp.errors import ConfigError, SplitError
 
@@ -58,6 +58,7 @@ def index(
 
 
 def _index(cohort: dict, bids_folder: str, covariates: Sequence[str], leave_out: LeaveOut) -> pd.DataFrame:
+    check_plant(cohort, [])
     make = {"demo": _demo, "bids": _bids, "table": _table, "films": _films}[cohort["source"]]
     scans, problems = make(cohort, bids_folder, leave_out)
     if not len(scans):

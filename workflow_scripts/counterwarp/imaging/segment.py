@@ -23,7 +23,7 @@ def segment(
     space: str,
     inverse: str = "",
     priors: dict[str, str] | None = None,
-    prior_weight: float = 0.5,
+    prior_weight: float = 0.1,
 ) -> None:
     """Write the probability of each tissue, 0 to 1, on the scan's grid; they sum to 1 in the mask and are 0 outside.
 
