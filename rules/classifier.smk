@@ -74,5 +74,5 @@ rule baselines_table:
 # Said again at the end of a run, where it cannot be overlooked.
 onsuccess:
     found = Path(workflow.pathvars.apply("<results>/tables/verdict.tsv"))
-    if found.exists() and read_warning(found):
+    if workflow.is_main_process and found.exists() and found.stat().st_size and read_warning(found):
         logger.warning(read_warning(found))
