@@ -17,7 +17,7 @@ rule templates:
         "../envs/cohort.yaml"
     params:
         code=digest("templates"),
-        regions=config["cohort"]["demo"]["regions"] if SIMULATED else {},
+        regions=config["cohort"]["demo"]["regions"] if IS_DEMO else {},
     script:
         "../workflow_scripts/templates.py"
 

@@ -39,10 +39,10 @@ from counterwarp.stats.verdict import read_warning
 from counterwarp.stats.voxelwise import memory_mb
 from counterwarp.workflow.digest import digest
 
-SIMULATED = config["cohort"]["source"] == "demo"
+IS_DEMO = config["cohort"]["source"] == "demo"
 # A known disease is put into the scans of people.
 PLANTED = bool(config["cohort"]["plant"]["regions"])
-TRUTH_KNOWN = SIMULATED or PLANTED
+TRUTH_KNOWN = IS_DEMO or PLANTED
 # A benchmark draws its images anew for every seed; a cohort is one and the same for all.
 IS_BENCHMARK = config["cohort"]["source"] in ("gaussians", "toy")
 
@@ -115,7 +115,7 @@ def every_subject(pattern):
 def cohort_files(wildcards):
     if PLANTED:
         return every_scan("<planted>_T1w.nii.gz")
-    if not SIMULATED:
+    if not IS_DEMO:
         return SCANS.path
     return [*every_scan("<truth>_truth.json"), *rules.bids_tables.output]
 

@@ -38,7 +38,7 @@ rule longitudinal_table:
             for method in config["explain"]["methods"]
             for seed in config["seeds"]
         ],
-        truth=rules.pack_true_changes.output.changes if SIMULATED else [],
+        truth=rules.pack_true_changes.output.changes if IS_DEMO else [],
     output:
         pairs="<results>/tables/longitudinal_pairs.tsv",
         methods="<results>/tables/longitudinal.tsv",

@@ -136,9 +136,9 @@ rule qc:
         preprocessed=rules.register.output.image,
         template="<template>/brain_T1w.nii.gz",
         template_mask="<template>/brain_mask.nii.gz",
-        true_mask="<truth>_desc-brain_mask.nii.gz" if SIMULATED else [],
+        true_mask="<truth>_desc-brain_mask.nii.gz" if IS_DEMO else [],
         # The true pose leads to MNI152.
-        truth="<truth>_truth.json" if SIMULATED and SPACE == "MNI152" else [],
+        truth="<truth>_truth.json" if IS_DEMO and SPACE == "MNI152" else [],
     output:
         figure="<scan>_qc.png",
         numbers="<work>_qc.json",

@@ -54,7 +54,7 @@ rule parcellation:
     params:
         code=digest("parcellation"),
         space=SPACE,
-        regions=config["cohort"]["demo"]["regions"] if SIMULATED else {},
+        regions=config["cohort"]["demo"]["regions"] if IS_DEMO else {},
         planted=config["cohort"]["plant"]["regions"],
     script:
         "../workflow_scripts/parcellation.py"

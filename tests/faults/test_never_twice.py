@@ -163,6 +163,8 @@ MAPS = {
     "longitudinal_figure",
 }
 TABLES = {"methods_table", "logits_figure"}
+BASELINES = {"baselines_table", "classifier_figure"}
+MEASURED = {"measure_regions", "region_volumes", "exclusions"}
 SUBJECTS = {"subject_figures", "subject_methods_figure"}
 NETWORKS = {
     "train_classifier",
@@ -203,13 +205,13 @@ def add_a_region(project: Project) -> None:
 EDITS = pytest.mark.parametrize(
     ("edit", "again"),
     [
-        (correct_an_age, {"cohort_figure", "roi_glm", "regions_figure", "voxelwise_tbm"} | VOXELWISE),
+        (correct_an_age, {"cohort_figure", "roi_glm", "regions_figure", "voxelwise_tbm"} | VOXELWISE | BASELINES),
         (
             change_a_weight_of_the_simulator,
             {"train_simulator", "explain_simulator"} | MAPS | TABLES | SUBJECTS | VOXELWISE,
         ),
         (change_a_colour, {"regions_figure"}),
-        (add_a_region, {"parcellation", "measure_regions", "region_volumes", "roi_glm", "regions_figure"} | TABLES),
+        (add_a_region, {"parcellation", "regions_figure", "roi_glm"} | MEASURED | TABLES),
     ],
 )
 
@@ -235,7 +237,9 @@ def finished(second) -> Project:
 @EDITS
 def test_a_dry_run_after_an_edit_names_exactly_what_follows_from_it(finished, edit, again):
     edit(finished)
-    assert finished.planned() - OF_THE_REPORT == again
+    planned = {job.split()[0] for job in finished.planned()}
+    # Nor is the table of failures ever cached.
+    assert planned - OF_THE_REPORT == again | ({"failures_table"} if again & MEASURED else set())
 
 
 def test_results_moved_to_another_folder_are_still_the_results(finished, tmp_path):
@@ -252,7 +256,9 @@ def test_a_dry_run_after_a_scan_is_replaced_names_its_steps_and_no_other_scan(fi
     steps = ("prepare_scan", "strip", "register", "normalise", "qc", "observed_change")
     assert of_scans == {f"{step} sub-03_ses-2" for step in steps}
     judged = {"qc_table", "exclusions", "failures_table"}
-    again = judged | NETWORKS | MAPS | TABLES | SUBJECTS | VOXELWISE | {"voxelwise_tbm", "pack", "pack_changes"}
+    again = (
+        judged | NETWORKS | MAPS | TABLES | SUBJECTS | VOXELWISE | {"voxelwise_tbm", "pack", "pack_changes"} | BASELINES
+    )
     assert jobs - of_scans - OF_THE_REPORT == again
 
 
