@@ -58,7 +58,7 @@ TABLES = {
     "verdict": Told(
         "Classifier: are the groups told apart?",
         """Area under the curve on test subjects, of each seed and of the mean logit over seeds (all). Where its 95 %
-        interval does not lie above 0.5, the classifier may be guessing, and its maps explain no disease.""",
+        interval does not lie above 0.5, the classifier may be guessing, and its maps may explain no disease.""",
         "No test subject.",
     ),
     "baselines": Told(

@@ -47,6 +47,6 @@ def warning(found: pd.DataFrame) -> str:
     if last["tells_apart"]:
         return ""
     return (
-        f"On the {last['n']} subjects that it never saw, the classifier does not tell patients from controls (AUC "
-        f"{last['auc']:.2f}, 95 % interval {last['low']:.2f} to {last['high']:.2f}): its maps explain no disease."
+        f"On the {last['n']} subjects that it never saw, the classifier cannot be told from guessing (AUC "
+        f"{last['auc']:.2f}, 95 % interval {last['low']:.2f} to {last['high']:.2f}): its maps may explain no disease."
     )
