@@ -1,7 +1,7 @@
 rule classifier_table:
     input:
-        logits=expand("<results>/classifier/seed-{seed}/logits.tsv", seed=config["seeds"]),
-        index=every_seed("<pack>/index.tsv"),
+        logits=expand("<results>/classifier/seed-{seed}/logits.tsv", seed=RUNS),
+        index=[workflow.pathvars.apply("<pack>/index.tsv").format(seed=seed_of(run)) for run in RUNS],
     output:
         scores="<results>/tables/classifier.tsv",
         logits="<results>/tables/classifier_logits.tsv",
@@ -14,7 +14,8 @@ rule classifier_table:
         "../envs/evaluate.yaml"
     params:
         code=digest("classifier_table"),
-        seeds=config["seeds"],
+        seeds=[seed_of(run) for run in RUNS],
+        folds=[fold_of(run) for run in RUNS],
     script:
         "../workflow_scripts/classifier_table.py"
 

@@ -1,3 +1,4 @@
+import re
 import shlex
 import sys
 
@@ -7,6 +8,7 @@ import pandas as pd
 from snakemake.exceptions import WorkflowError
 
 from counterwarp.cohorts.exclusions import read_listed
+from counterwarp.cohorts.folds import folds_of, split_column
 from counterwarp.cohorts.masks import with_masks
 from counterwarp.cohorts.pairs import pair_scans
 from counterwarp.cohorts.planted import check_plant
@@ -170,7 +172,8 @@ def compared(method):
 
 def observed_changes():
     """What pairs of scans show of validation subjects, for generators to be chosen by."""
-    return "<results>/longitudinal/pairs.npz" if (PAIRS["split"] == "validation").any() else []
+    shown = len(PAIRS) if FOLDS else (PAIRS["split"] == "validation").any()
+    return "<results>/longitudinal/pairs.npz" if shown else []
 
 
 def frames():

@@ -23,6 +23,7 @@ rule explain_saliency:
         "<logs>/explain_{method}_seed-{seed}.log",
     wildcard_constraints:
         method="|".join(methods("saliency")),
+        seed=RUN,
     cache: True
     conda:
         "../envs/explain.yaml"
@@ -33,6 +34,7 @@ rule explain_saliency:
         gpu=GPUS,
     params:
         code=digest("explain_saliency"),
+        fold=lambda wildcards: fold_of(wildcards.seed),
         method_code=lambda wildcards: digest(f"counterwarp/explain/{wildcards.method}"),
         options=lambda wildcards: config["explain"].get(wildcards.method, {}),
         device=config["device"],
@@ -62,6 +64,7 @@ rule explain_simulator:
         "<logs>/explain_{method}_seed-{seed}.log",
     wildcard_constraints:
         method="|".join(methods("simulator")),
+        seed=RUN,
     cache: True
     priority: FIRST
     conda:
@@ -73,6 +76,7 @@ rule explain_simulator:
         gpu=GPUS,
     params:
         code=digest("explain_simulator"),
+        fold=lambda wildcards: fold_of(wildcards.seed),
         method_code=lambda wildcards: digest(f"counterwarp/explain/{wildcards.method}"),
         roles="classifier, simulator",
         device=config["device"],
@@ -101,6 +105,7 @@ rule explain_generator:
         "<logs>/explain_{method}_seed-{seed}.log",
     wildcard_constraints:
         method="|".join(methods("generator")),
+        seed=RUN,
     cache: True
     conda:
         "../envs/explain.yaml"
@@ -111,12 +116,18 @@ rule explain_generator:
         gpu=GPUS,
     params:
         code=digest("explain_simulator"),
+        fold=lambda wildcards: fold_of(wildcards.seed),
         method_code=lambda wildcards: digest(f"counterwarp/explain/{wildcards.method}"),
         roles="classifier, generator",
         device=config["device"],
         threads=config["threads"],
     script:
         "../workflow_scripts/explain_simulator.py"
+
+
+if FOLDS:
+
+    include: "folds.smk"
 
 
 rule export_maps:

@@ -81,7 +81,10 @@ def index_cohort():
     write_if_changed(scans, results / "scans.tsv")
     write_left_out(left_out, results / "left_out.tsv")
     write_if_changed(scans.drop(columns=["path", "mask"], errors="ignore"), results / "people.tsv")
-    write_if_changed(scans[["scan", "subject", "group", "split", "baseline"]], results / "labels.tsv")
+    write_if_changed(
+        scans[["scan", "subject", "group", "split", "baseline", *map(split_column, folds_of(scans))]],
+        results / "labels.tsv",
+    )
     return scans
 
 
@@ -99,6 +102,23 @@ def index_pairs():
 
 SCANS = index_cohort().set_index("scan", drop=False)
 PAIRS = index_pairs()
+# The parts in which other subjects are test; none where there is one split.
+FOLDS = folds_of(SCANS)
+# Each network is trained once a seed and fold; `seed-1-fold2` is a run, and with its labels shuffled another.
+RUNS = [f"{seed}-fold{fold}" for seed in config["seeds"] for fold in FOLDS] or [str(seed) for seed in config["seeds"]]
+RUN = r"[0-9]+-fold[0-9]+(-shuffled)?" if FOLDS else r"[0-9]+(-shuffled)?"
+
+
+def seed_of(run):
+    return int(run.split("-")[0])
+
+
+def fold_of(run):
+    """The fold of a run; None where there is one split."""
+    found = re.search(r"-fold(\d+)", run)
+    return int(found[1]) if found else None
+
+
 EARLIER = dict(zip(PAIRS.later, PAIRS.earlier))
 # Scans whose maps are averaged.
 AVERAGED = {"baseline": True} | ({} if config["group"]["split"] == "all" else {"split": config["group"]["split"]})

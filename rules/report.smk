@@ -111,7 +111,7 @@ rule subject_methods_figure:
             method=config["explain"]["methods"],
             seed=config["seeds"][0],
         ),
-        logits=f"<results>/classifier/seed-{config['seeds'][0]}/logits.tsv",
+        logits=rules.classifier_table.output.logits,
         verdict=verdict_on(config["explain"]["methods"]),
     output:
         png=report(
@@ -129,6 +129,7 @@ rule subject_methods_figure:
         "../envs/report.yaml"
     params:
         code=digest("subject_methods_figure"),
+        seed=config["seeds"][0],
         methods=config["explain"]["methods"],
     script:
         "../workflow_scripts/subject_methods_figure.py"

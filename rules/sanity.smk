@@ -1,5 +1,5 @@
 # It is the methods that are checked: one classifier is enough.
-CHECKED = config["seeds"][:1]
+CHECKED = RUNS[:1]
 SHUFFLED = [] if config["classifier"]["own"] else CHECKED
 
 
@@ -42,9 +42,10 @@ rule sanity_table:
         code=digest("sanity_table", *[f"counterwarp.explain.{method}" for method in SANE_SALIENCY]),
         roles="weights and maps, shuffled",
         methods=SANE_SALIENCY,
-        simulations=[(method, seed) for method in SANE_SIMULATORS for seed in SHUFFLED],
-        seeds=CHECKED,
-        shuffled=SHUFFLED,
+        simulations=[(method, seed_of(run)) for method in SANE_SIMULATORS for run in SHUFFLED],
+        seeds=[seed_of(run) for run in CHECKED],
+        shuffled=[seed_of(run) for run in SHUFFLED],
+        fold=fold_of(CHECKED[0]),
         device=config["device"],
         threads=config["threads"],
     script:

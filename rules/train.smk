@@ -1,15 +1,15 @@
 rule train:
     input:
-        expand("<results>/classifier/seed-{seed}/weights.safetensors", seed=config["seeds"]),
+        expand("<results>/classifier/seed-{seed}/weights.safetensors", seed=RUNS),
         expand(
             "<results>/simulator/{method}/seed-{seed}/weights.safetensors",
             method=[method for method in config["explain"]["methods"] if method in methods("simulator")],
-            seed=config["seeds"],
+            seed=RUNS,
         ),
         expand(
             "<results>/generator/{method}/seed-{seed}/weights.safetensors",
             method=[method for method in config["explain"]["methods"] if method in methods("generator")],
-            seed=config["seeds"],
+            seed=RUNS,
         ),
     localrule: True
 
@@ -26,6 +26,8 @@ rule train_classifier:
         logits="<results>/classifier/seed-{seed}/logits.tsv",
     log:
         "<logs>/train_classifier_seed-{seed}.log",
+    wildcard_constraints:
+        seed=RUN,
     cache: True
     priority: FIRST
     conda:
@@ -41,7 +43,8 @@ rule train_classifier:
         precision=config["precision"],
         own=(config["classifier"]["own"] or {}).get("class"),
         shuffled=lambda wildcards: wildcards.seed.endswith("-shuffled"),
-        seed=lambda wildcards: int(wildcards.seed.removesuffix("-shuffled")),
+        seed=lambda wildcards: seed_of(wildcards.seed),
+        fold=lambda wildcards: fold_of(wildcards.seed),
         device=config["device"],
         threads=config["threads"],
     script:
@@ -60,6 +63,8 @@ rule train_simulator:
         history="<results>/simulator/{method}/seed-{seed}/history.tsv",
     log:
         "<logs>/train_simulator_{method}_seed-{seed}.log",
+    wildcard_constraints:
+        seed=RUN,
     cache: True
     priority: FIRST
     conda:
@@ -75,7 +80,8 @@ rule train_simulator:
         settings=config["simulator"],
         precision=config["precision"],
         shuffled=lambda wildcards: wildcards.seed.endswith("-shuffled"),
-        seed=lambda wildcards: int(wildcards.seed.removesuffix("-shuffled")),
+        seed=lambda wildcards: seed_of(wildcards.seed),
+        fold=lambda wildcards: fold_of(wildcards.seed),
         device=config["device"],
         threads=config["threads"],
     script:
@@ -96,6 +102,8 @@ rule train_generator:
         history="<results>/generator/{method}/seed-{seed}/history.tsv",
     log:
         "<logs>/train_generator_{method}_seed-{seed}.log",
+    wildcard_constraints:
+        seed=RUN,
     cache: True
     priority: FIRST
     conda:
@@ -111,7 +119,8 @@ rule train_generator:
         roles="frames, truth, pairs, critic_weights",
         settings={key: value for key, value in config["adversarial"].items() if key != "critic_weights"},
         precision=config["precision"],
-        seed=lambda wildcards: int(wildcards.seed),
+        seed=lambda wildcards: seed_of(wildcards.seed),
+        fold=lambda wildcards: fold_of(wildcards.seed),
         device=config["device"],
         threads=config["threads"],
     script:

@@ -5,11 +5,7 @@ MOVED = [f"<results>/explain/defigan/seed-{config['seeds'][0]}/displacement.npy"
 
 rule training_figure:
     input:
-        histories=[
-            f"<results>/generator/{method}/seed-{seed}/history.tsv"
-            for method in GENERATORS
-            for seed in config["seeds"]
-        ],
+        histories=[f"<results>/generator/{method}/seed-{seed}/history.tsv" for method in GENERATORS for seed in RUNS],
     output:
         png=report(
             "<results>/figures/training.png",
@@ -26,6 +22,6 @@ rule training_figure:
         "../envs/report.yaml"
     params:
         code=digest("training_figure"),
-        methods=[method for method in GENERATORS for _ in config["seeds"]],
+        methods=[method for method in GENERATORS for _ in RUNS],
     script:
         "../workflow_scripts/training_figure.py"

@@ -4,4 +4,4 @@ wildcard_constraints:
     scan="sub-[A-Za-z0-9]+(_ses-[A-Za-z0-9]+)?",
     folder="sub-[A-Za-z0-9]+(/ses-[A-Za-z0-9]+)?",
     method="[a-z_0-9]+",
-    seed="[0-9]+(-shuffled)?",
+    seed="[0-9]+(-fold[0-9]+)?(-shuffled)?",

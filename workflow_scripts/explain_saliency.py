@@ -1,4 +1,4 @@
-"""Maps of every packed scan by a method that needs the classifier alone."""
+"""Maps of every packed scan, or of a fold's, by a method that needs the classifier alone."""
 
 import pandas as pd
 from counterwarp.errors import CounterwarpError
@@ -13,10 +13,11 @@ from counterwarp.workflow import cohort_step, log_speed
 
 def explain(inputs, outputs):
     device = prepare(snakemake.params.device, snakemake.params.threads)
-    pack = read_pack(inputs.images, inputs.index)
+    pack = read_pack(inputs.images, inputs.index, fold=snakemake.params.fold)
+    rows = pack.explained(snakemake.params.fold)
     classifier = files.load_classifier(inputs.weights, inputs.architecture).to(device)
     explainer = build(snakemake.wildcards.method, classifier, **snakemake.params.options)
-    images, patients = pack.stream(pack.index.index, device), pack.patients.to(device)
+    images, patients = pack.stream(rows, device), pack.patients[rows].to(device)
     try:
         seconds = write_maps(explainer, images, patients, outputs.maps)
     except DoesNotApplyError as error:

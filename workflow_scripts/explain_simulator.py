@@ -1,4 +1,4 @@
-"""Maps, displacements and simulated images of every packed scan by a trained simulator or generator."""
+"""Maps, displacements and simulated images by a trained simulator or generator, of every packed scan or of a fold's."""
 
 from counterwarp.explain import build
 from counterwarp.explain.outputs import write_simulation
@@ -12,12 +12,13 @@ from counterwarp.workflow import cohort_step, log_speed
 
 def explain(inputs, outputs):
     device = prepare(snakemake.params.device, snakemake.params.threads)
-    pack = read_pack(inputs.images, inputs.index)
+    pack = read_pack(inputs.images, inputs.index, fold=snakemake.params.fold)
+    rows = pack.explained(snakemake.params.fold)
     classifier = files.load_classifier(inputs.classifier_weights, inputs.classifier_architecture).to(device)
     simulator = files.load([Simulator, TwoSimulators, Generator], inputs.weights, inputs.architecture).to(device)
     explainer = build(snakemake.wildcards.method, classifier, simulator)
-    images, patients = pack.stream(pack.index.index, device), pack.patients.to(device)
-    seconds = write_simulation(explainer, images, patients, pack.index, inputs.mask, **vars(outputs))
+    images, patients = pack.stream(rows, device), pack.patients[rows].to(device)
+    seconds = write_simulation(explainer, images, patients, pack.index.iloc[rows], inputs.mask, **vars(outputs))
     log_speed(snakemake.wildcards.method, snakemake.wildcards.seed, len(images), seconds)
 
 

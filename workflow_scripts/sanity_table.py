@@ -15,7 +15,7 @@ from counterwarp.workflow import cohort_step
 def check(inputs, outputs):
     params = snakemake.params
     device = prepare(params.device, params.threads)
-    pack, mask = read_pack(inputs.images[0], inputs.index[0]), np.load(inputs.mask[0])
+    pack, mask = read_pack(inputs.images[0], inputs.index[0], fold=params.fold), np.load(inputs.mask[0])
     shuffled = dict(zip(params.shuffled, zip(inputs.shuffled, inputs.shuffled_architecture, strict=True), strict=True))
     chosen = pack.index[(pack.index["split"] == "test") & pack.index["baseline"]]["row"].to_numpy()
     images, patients = pack.stream(chosen, device), pack.patients[chosen].to(device)
@@ -32,7 +32,8 @@ def check(inputs, outputs):
                 row = {"method": method, "seed": seed, "check": name, "layers": layers, "of": depth}
                 rows.append({**row, "similarity": value})
     for (method, seed), *files_of_maps in zip(params.simulations, inputs.maps, inputs.shuffled_maps, strict=True):
-        own, other = (Rows(np.load(path, mmap_mode="r"), chosen) for path in files_of_maps)
+        places = np.searchsorted(pack.explained(params.fold), chosen)
+        own, other = (Rows(np.load(path, mmap_mode="r"), places) for path in files_of_maps)
         row = {"method": method, "seed": seed, "check": "labels shuffled", "layers": 0, "of": 0}
         rows.append({**row, "similarity": similarity(own, other, mask)})
     verdicts(pd.DataFrame(rows)).to_csv(outputs.table, sep="\t", index=False)

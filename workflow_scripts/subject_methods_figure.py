@@ -15,7 +15,8 @@ from counterwarp.workflow import cohort_step
 def draw(inputs, outputs):
     index = read_tsv(inputs.index)
     patients = index[(index["split"] == "test") & index["baseline"] & (index["group"] == "patient")]
-    ranked = pd.read_csv(inputs.logits, sep="\t").merge(patients[["row"]], on="row").sort_values(["logit", "row"])
+    logits = pd.read_csv(inputs.logits, sep="\t").query("seed == @snakemake.params.seed and split == 'test'")
+    ranked = logits.merge(patients[["row", "scan"]], on="scan").sort_values(["logit", "row"])
     scan = ranked.iloc[len(ranked) // 2]
     figure = group_figure(
         {

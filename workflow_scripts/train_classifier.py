@@ -39,7 +39,7 @@ def take(pack, device, inputs, outputs):
 def classify(inputs, outputs):
     params = snakemake.params
     device = prepare(params.device, params.threads, params.seed + APART * params.shuffled)
-    pack = read_pack(inputs.images, inputs.index)
+    pack = read_pack(inputs.images, inputs.index, fold=params.fold)
     if params.shuffled:
         pack = shuffle_labels(pack, params.seed)
     network = take(pack, device, inputs, outputs) if params.own else train(pack, device, outputs)

@@ -18,12 +18,14 @@ LAST_GOOD = RESUME.with_name("last_good")
 
 def train(inputs, outputs):
     params, method = snakemake.params, snakemake.wildcards.method
-    pack = read_pack(inputs.images, inputs.index, inputs.frames or None)
+    pack = read_pack(inputs.images, inputs.index, inputs.frames or None, fold=params.fold)
     device = prepare(params.device, params.threads, params.seed, math.prod(pack.grid))
     of_method = {name: params.settings[name][method] for name in ("output_scale", "regulariser_weight", "stages")}
     of_method |= {"critic_weights": inputs.critic_weights or None, "precision": params.precision}
     origin = {"code": params.code, "seed": params.seed, "threads": params.threads}
-    pairs = true_pairs(pack, inputs.truth) if inputs.truth else observed_pairs(inputs.pairs) if inputs.pairs else None
+    pairs = None
+    if inputs.truth or inputs.pairs:
+        pairs = true_pairs(pack, inputs.truth) if inputs.truth else observed_pairs(pack, inputs.pairs)
     try:
         result = train_generator(pack, params.settings | of_method, device, RESUME, origin, method, pairs)
     except DivergedError as error:

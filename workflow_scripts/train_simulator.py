@@ -16,7 +16,7 @@ RESUME = Path(snakemake.output.weights).with_name("resume.pt")
 def train(inputs, outputs):
     params = snakemake.params
     device = prepare(params.device, params.threads, params.seed + APART * params.shuffled)
-    pack = read_pack(inputs.images, inputs.index)
+    pack = read_pack(inputs.images, inputs.index, fold=params.fold)
     if params.shuffled:
         pack = shuffle_labels(pack, params.seed)
     classifier = files.load_classifier(inputs.weights, inputs.architecture)

@@ -45,6 +45,7 @@ class Dataset:
             "bids": ANY,
             "validation_share": 0.25,
             "test_share": 0.25,
+            "folds": 1,
             "seed": 0,
             "plant": {"regions": {}},
         }

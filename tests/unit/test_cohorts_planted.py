@@ -68,6 +68,7 @@ def test_one_scan_of_each_subject_is_taken_whatever_its_group(tmp_path, among, e
         "seed": 1,
         "validation_share": 0.3,
         "test_share": 0.3,
+        "folds": 1,
     }
     left_out = []
     scans = index(cohort, "", leave_out=lambda name, reason: left_out.append(reason))

@@ -225,7 +225,7 @@ def test_own_columns_of_numbers_are_read_as_numbers(tmp_path):
 def cohort(path, source, **changed):
     names = {"group": "group", "age": "age", "sex": "sex"}
     labels = {"control": "control", "patient": "patient"}
-    shares = {"validation_share": 0.25, "test_share": 0.25, "seed": 0}
+    shares = {"validation_share": 0.25, "test_share": 0.25, "folds": 1, "seed": 0}
     shares["plant"] = {"regions": {}}
     shares["bids"] = {"acq": None, "rec": None, "run": "first"}
     return {"source": source, "path": str(path), "columns": names, "labels": labels, **shares, **changed}

@@ -25,7 +25,7 @@ from counterwarp.figures.longitudinal import longitudinal_figure
 from counterwarp.figures.regions import regions_figure
 from counterwarp.figures.style import figure, p_text, percent, save
 from counterwarp.figures.subjects import Arrays, choose, subject_figures
-from counterwarp.stats.intervals import score_splits
+from counterwarp.stats.intervals import score_splits, with_log_odds
 from counterwarp.stats.verdict import verdict
 from PIL import Image
 
@@ -186,6 +186,7 @@ def test_of_many_regions_those_with_the_smallest_p_are_drawn():
 def test_classifier_and_logits_name_their_axes():
     logits = pd.DataFrame({"seed": 1, "split": "test", "subject": list("abcd"), "scan": list("abcd")})
     logits = logits.assign(group=["control", "control", "patient", "patient"], logit=[-1.0, 0.5, 2, 3])
+    logits = with_log_odds(logits.assign(fold="all"))
     drawn = classifier_figure(logits, score_splits(logits), verdict(logits))
     assert "AUC 1.00" in texts(drawn) and "Sensitivity" in texts(drawn)
     baselines = pd.DataFrame({"model": ["image"], "metric": ["auc"], "value": [0.7], "low": [0.5], "high": [0.9]})

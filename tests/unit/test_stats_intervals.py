@@ -77,10 +77,11 @@ def test_a_subject_may_count_once_only():
     logits = pd.DataFrame(
         {
             "seed": 1,
+            "fold": "all",
             "split": "test",
             "subject": ["1", "1", "2"],
             "group": ["patient", "patient", "control"],
-            "logit": 1.0,
+            "log_odds": 1.0,
         }
     )
     with pytest.raises(CounterwarpError, match="several scans"):

@@ -3,10 +3,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from counterwarp.stats import ALL
 from counterwarp.stats.baselines import baseline_scores, no_better
 from counterwarp.stats.calibration import calibrate
-from counterwarp.stats.intervals import score_splits
-from counterwarp.stats.verdict import MEAN, verdict, warning
+from counterwarp.stats.intervals import score_splits, with_log_odds
+from counterwarp.stats.verdict import verdict, warning
 
 
 def test_the_threshold_lies_half_way_between_the_groups():
@@ -32,6 +33,7 @@ def logits_of(seeds, apart: float, subjects: int = 40) -> pd.DataFrame:
         pd.DataFrame(
             {
                 "seed": seed,
+                "fold": ALL,
                 "subject": [f"{i:02d}" for i in range(subjects)],
                 "group": group,
                 "split": ["validation"] * 10 + ["test"] * (subjects - 10),
@@ -40,7 +42,7 @@ def logits_of(seeds, apart: float, subjects: int = 40) -> pd.DataFrame:
         )
         for seed in seeds
     ]
-    return pd.concat(of_seeds)
+    return with_log_odds(pd.concat(of_seeds))
 
 
 def test_logits_that_all_lie_on_one_side_are_scored_by_the_threshold_of_validation():
@@ -51,11 +53,28 @@ def test_logits_that_all_lie_on_one_side_are_scored_by_the_threshold_of_validati
 
 def test_a_classifier_that_knows_nothing_is_named_and_one_that_does_is_not():
     apart, alike = verdict(logits_of([1, 2, 3], apart=3)), verdict(logits_of([1, 2, 3], apart=0))
-    assert list(apart["seed"]) == [1, 2, 3, MEAN] and apart["tells_apart"].all() and warning(apart) == ""
+    assert list(apart["seed"]) == [1, 2, 3, ALL] and apart["tells_apart"].all() and warning(apart) == ""
     last = alike.iloc[-1]
     assert not last["tells_apart"] and last["low"] <= 0.5 and last["n"] == 30
     assert f"AUC {last['auc']:.2f}" in warning(alike) and "explain no disease" in warning(alike)
     assert "No subject was left" in warning(verdict(logits_of([1], 1).assign(split="train")))
+
+
+def test_test_subjects_of_all_folds_are_scored_together_by_the_threshold_of_their_own_fold():
+    """Two networks whose logits lie around 2 and around 100 are one classifier."""
+    people = pd.DataFrame({"seed": 1, "subject": list("abcdefgh"), "group": ["control", "patient"] * 4})
+    of_folds = []
+    for fold, middle in ((1, 2.0), (2, 100.0)):
+        split = ["validation" if fold == 1 else "test"] * 4 + ["test" if fold == 1 else "validation"] * 4
+        logit = middle + np.where(people["group"] == "patient", 1.0, -1.0)
+        of_folds.append(people.assign(fold=fold, split=split, logit=logit))
+    found = with_log_odds(pd.concat(of_folds))
+    scores = score_splits(found).set_index(["fold", "split", "metric"])
+    assert scores.loc[(ALL, "test", "auc"), "value"] == 1
+    assert scores.loc[(ALL, "test", "balanced_accuracy"), ["value", "n"]].tolist() == [1, 8]
+    assert scores.loc[(1, "validation", "threshold"), "value"] == 2
+    assert scores.loc[(2, "validation", "threshold"), "value"] == 100
+    assert verdict(found)["n"].tolist() == [8]
 
 
 def test_of_one_seed_that_seed_counts():

@@ -204,7 +204,7 @@ def test_without_a_pair_of_validation_subjects_the_distance_chooses(tmp_path, ca
     """As where a scan of each pair failed."""
     of_train = {"row": [0], "change": np.zeros((1, 8, 8)), "mask": np.ones((1, 8, 8), bool), "subject": ["1"]}
     np.savez(tmp_path / "pairs.npz", split=np.array(["train"]), **of_train)
-    assert observed_pairs(tmp_path / "pairs.npz") is None
+    assert observed_pairs(Pack(np.zeros((1, 8, 8)), pd.DataFrame({"split": ["train"]})), tmp_path / "pairs.npz") is None
     assert "the critic's distance chooses" in caplog.text
 
 

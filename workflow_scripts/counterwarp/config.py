@@ -69,6 +69,11 @@ def contradictions(config: dict) -> list[str]:
             f"cohort.validation_share {cohort['validation_share']:g} and cohort.test_share {cohort['test_share']:g} "
             "leave no subject to train on; lower them"
         )
+    if cohort["folds"] > 1 and cohort["source"] in ("gaussians", "toy"):
+        problems.append(
+            f"cohort.folds: {cohort['folds']}, but {cohort['source']} draws as many test images as are wanted; set it "
+            "to 1"
+        )
     names = list(cohort["columns"].values())
     problems += [
         f"cohort.columns: {name!r} is given for {names.count(name)} of {', '.join(cohort['columns'])}; name each once"

@@ -77,7 +77,8 @@ def _index(cohort: dict, bids_folder: str, covariates: Sequence[str], leave_out:
         if name not in scans
     ]
     scans = _raise_with_rows(scans, problems, people)
-    return table.finish(scans, cohort["validation_share"], cohort["test_share"], cohort["seed"], people)
+    shares = cohort["validation_share"], cohort["test_share"]
+    return table.finish(scans, *shares, cohort["seed"], people, cohort["folds"])
 
 
 def _demo(cohort: dict, bids_folder: str, _) -> tuple[pd.DataFrame, list[str]]:

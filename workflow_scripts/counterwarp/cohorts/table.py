@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from counterwarp.cohorts.folds import draw_folds, folds_of, split_column
 from counterwarp.errors import ConfigError, SplitError
 
 LOG = logging.getLogger("counterwarp")
@@ -25,7 +26,7 @@ FEWEST_SUBJECTS = 1
 
 
 def finish(
-    scans: pd.DataFrame, validation_share: float, test_share: float, seed: int, people: bool = True
+    scans: pd.DataFrame, validation_share: float, test_share: float, seed: int, people: bool = True, folds: int = 1
 ) -> pd.DataFrame:
     """Check a source's table and complete it.
 
@@ -35,9 +36,11 @@ def finish(
         validation_share, test_share: of the subjects of each group.
         seed: of the split.
         people: whether age and sex are needed, which the model of regional volumes does; else they may be empty.
+        folds: 1 for one split; with more, every subject is test in one of them (`folds.draw_folds`).
 
     Returns:
-        The table with scan (sub-X[_ses-Y]), folder (sub-X[/ses-Y]), baseline and split, sorted by scan.
+        The table with scan (sub-X[_ses-Y]), folder (sub-X[/ses-Y]), baseline and split, sorted by scan. With folds,
+        split is test, and `folds.split_column` of each says more.
 
     Raises:
         ConfigError: with every problem found; a SplitError where nothing is wrong but that subjects are too few.
@@ -51,9 +54,15 @@ def finish(
     scans["age"] = pd.to_numeric(scans["age"])
     scans = scans.sort_values("scan", ignore_index=True)
     scans["baseline"] = is_first(scans)
+    if "split" in scans and folds > 1:
+        LOG.warning("cohort.folds: %d is not followed, for the table of scans has a column split of its own", folds)
+    elif folds > 1:
+        scans = scans.assign(split="test", **draw_folds(scans, folds, validation_share, seed))
     if "split" not in scans:
         scans["split"] = _draw_split(scans, validation_share, test_share, seed)
-    wrong, lacking = _problems_of_split(scans), [*lacking_groups(scans), *_lacking_subjects(scans)]
+    parts = folds_of(scans) or [None]
+    wrong = _problems_of_split(scans)
+    lacking = [*lacking_groups(scans), *(problem for fold in parts for problem in _lacking_subjects(scans, fold))]
     if wrong:
         raise ConfigError(wrong + lacking)
     first = ["scan", "folder", "subject", "session", "path", "group", "age", "sex", "split", "baseline"]
@@ -171,16 +180,17 @@ def lacking_groups(scans: pd.DataFrame) -> list[str]:
     ]
 
 
-def _lacking_subjects(scans: pd.DataFrame) -> list[str]:
+def _lacking_subjects(scans: pd.DataFrame, fold: int | None) -> list[str]:
     problems = []
+    where, remedy = ("", "and cohort.test_share") if fold is None else (f" of fold {fold}", "or cohort.folds")
     for group in GROUPS:
         members = scans[scans.group == group].drop_duplicates("subject")
         for split in SPLITS if len(members) else ():
-            n = (members.split == split).sum()
+            n = (members[split_column(fold)] == split).sum()
             if n < FEWEST_SUBJECTS:
                 problems.append(
-                    f"{split}: {n} of {len(members)} {group} subjects; add subjects or change cohort.validation_share "
-                    "and cohort.test_share"
+                    f"{split}{where}: {n} of {len(members)} {group} subjects; add subjects or change "
+                    f"cohort.validation_share {remedy}"
                 )
     return problems
 

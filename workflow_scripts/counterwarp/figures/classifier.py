@@ -36,8 +36,8 @@ def classifier_figure(
     """ROC of every seed, confusion of the first, the scores with their intervals, and what simple models reach.
 
     Args:
-        logits: seed, scan, group, logit of the test subjects, one row a subject and seed.
-        scores: seed, split, metric, value, low, high; and of split validation the threshold.
+        logits: seed, scan, group, log_odds of the test subjects, one row a subject and seed.
+        scores: seed, split, metric, value, low, high.
         found: of `verdict.verdict`.
         baselines: of `baselines.baseline_scores`, where there are any.
     """
@@ -48,14 +48,14 @@ def classifier_figure(
     roc, confusion, intervals, *more = drawn.subplots(1, len(ratios), width_ratios=ratios)
     for seed in seeds:
         part = logits[logits["seed"] == seed]
-        false, true = roc_curve(part["logit"].to_numpy(), (part["group"] == "patient").to_numpy())
+        false, true = roc_curve(part["log_odds"].to_numpy(), (part["group"] == "patient").to_numpy())
         roc.plot(false, true, color="#0072B2", alpha=1 if seed == seeds[0] else 0.4, clip_on=False)
     roc.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
     roc.set(xlabel="False positives (1 - specificity)", ylabel="True positives (sensitivity)", aspect="equal")
     roc.set(xlim=(0, 1), ylim=(0, 1), title="ROC, test subjects" + ("" if len(seeds) == 1 else f", {len(seeds)} seeds"))
     area = _score(scores, seeds[0], "auc")
     roc.text(0.97, 0.05, f"AUC {area.value:.2f}\n[{area.low:.2f}, {area.high:.2f}]", ha="right", va="bottom")
-    _draw_confusion(confusion, logits[logits["seed"] == seeds[0]], scores, seeds[0])
+    _draw_confusion(confusion, logits[logits["seed"] == seeds[0]], seeds[0])
     _draw_intervals(intervals, scores, seeds)
     if some:
         _draw_baselines(*more, found, baselines[baselines["metric"] == "auc"])
@@ -67,10 +67,9 @@ def _score(scores: pd.DataFrame, seed, metric: str):
     return next(scores[wanted].itertuples())
 
 
-def _draw_confusion(axes, logits: pd.DataFrame, scores: pd.DataFrame, seed) -> None:
+def _draw_confusion(axes, logits: pd.DataFrame, seed) -> None:
     groups = ("control", "patient")
-    threshold = scores[(scores["seed"] == seed) & (scores["metric"] == "threshold")]["value"]
-    called = np.where(logits["logit"] > (threshold.iloc[0] if len(threshold) else 0), "patient", "control")
+    called = np.where(logits["log_odds"] > 0, "patient", "control")
     counts = np.array([[np.sum((logits["group"] == true) & (called == said)) for said in groups] for true in groups])
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)

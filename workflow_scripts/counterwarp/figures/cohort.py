@@ -3,14 +3,16 @@
 import numpy as np
 import pandas as pd
 
+from counterwarp.cohorts.folds import folds_of, split_column
 from counterwarp.figures.style import COLOURS, figure
 
 
 def cohort_figure(scans: pd.DataFrame):
-    """Ages of the subjects at baseline by group and sex, and the subjects of each split.
+    """Ages of the subjects at baseline by group and sex, and the subjects of each split, or the test subjects of each
+    fold.
 
     Args:
-        scans: scan, subject, group, age, sex, split, baseline.
+        scans: scan, subject, group, age, sex, split, baseline, and the split of each fold.
     """
     subjects = scans[scans["baseline"]]
     drawn = figure(9, 3)
@@ -36,22 +38,32 @@ def cohort_figure(scans: pd.DataFrame):
             low = low + count
     ages.set(xlabel="Age at baseline (years)", ylabel="Subjects", title="Age and sex")
     ages.legend(fontsize=8)
-    names = ("train", "validation", "test")
+    parts = _parts(subjects)
     for side, group in ((-1, "control"), (1, "patient")):
-        counts = [int(((subjects["group"] == group) & (subjects["split"] == name)).sum()) for name in names]
-        bars = splits.bar(np.arange(3) + side * 0.2, counts, 0.38, color=COLOURS[group], label=f"{group}s")
+        counts = [int(((subjects["group"] == group) & chosen).sum()) for chosen in parts.values()]
+        bars = splits.bar(np.arange(len(parts)) + side * 0.2, counts, 0.38, color=COLOURS[group], label=f"{group}s")
         splits.bar_label(bars, fontsize=8)
-    splits.set(xticks=range(3), xticklabels=names, ylabel="Subjects", title="Split, by subject")
+    title = "Test subjects of each fold" if folds_of(subjects) else "Split, by subject"
+    splits.set(xticks=range(len(parts)), xticklabels=list(parts), ylabel="Subjects", title=title)
     splits.legend(fontsize=8)
     return drawn
 
 
+def _parts(scans: pd.DataFrame) -> dict[str, pd.Series]:
+    """Which scans are in each split; with folds, which are test in each."""
+    folds = folds_of(scans)
+    if folds:
+        return {f"fold {fold}": scans[split_column(fold)] == "test" for fold in folds}
+    return {split: scans["split"] == split for split in ("train", "validation", "test")}
+
+
 def cohort_table(scans: pd.DataFrame) -> pd.DataFrame:
-    """One row a group and split: subjects, scans, women, age at baseline (mean ± sd, range), subjects scanned again."""
+    """One row a group and split, or fold in which they are test: subjects, scans, women, age at baseline (mean ± sd,
+    range), subjects scanned again."""
     rows = []
     for group in ("control", "patient"):
-        for split in ("train", "validation", "test", "all"):
-            part = scans[(scans["group"] == group) & ((scans["split"] == split) | (split == "all"))]
+        for split, chosen in {**_parts(scans), "all": pd.Series(True, scans.index)}.items():
+            part = scans[(scans["group"] == group) & chosen]
             subjects = part[part["baseline"]]
             rows.append(
                 {

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from counterwarp.arrays import ArrayFile
+from counterwarp.cohorts.folds import folds_of, split_column
 from counterwarp.errors import CounterwarpError
 from counterwarp.imaging.films import FilmGrid, centre, read_prepared
 from counterwarp.imaging.io import read_sidecar, read_volume
@@ -29,7 +30,7 @@ def pack(
     """Write the cohort's arrays.
 
     Args:
-        labels: scan, subject, group, split and baseline of every scan, in the order wanted.
+        labels: scan, subject, group, split, baseline and the splits of folds of every scan, in the order wanted.
         images: normalised image of each usable scan, by its name; the others are left out.
         template_mask: brain mask of the template.
         network_shape, network_voxel_mm, network_cut_mm: the network's grid (`network_affine`).
@@ -55,7 +56,7 @@ def pack(
 
 
 def _usable(labels: pd.DataFrame, images: dict[str, str]) -> pd.DataFrame:
-    """The index of the scans that have an image: row, scan, subject, group, split, baseline.
+    """The index of the scans that have an image: row, scan, subject, group, split, baseline and the splits of folds.
 
     Raises:
         CounterwarpError: none of one of the two groups.
@@ -64,7 +65,8 @@ def _usable(labels: pd.DataFrame, images: dict[str, str]) -> pd.DataFrame:
     for group in ("control", "patient"):
         if group not in set(rows.group):
             raise CounterwarpError(f"no usable {group} scan is left: the logs of the scans say why")
-    return rows[["scan", "subject", "group", "split", "baseline"]].rename_axis("row")
+    of_folds = [split_column(fold) for fold in folds_of(rows)]
+    return rows[["scan", "subject", "group", "split", "baseline", *of_folds]].rename_axis("row")
 
 
 def pack_films(

@@ -7,7 +7,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from counterwarp.stats.calibration import calibrate
+from counterwarp.cohorts.folds import folds_of, split_column
+from counterwarp.stats.calibration import Calibration, calibrate
 from counterwarp.stats.intervals import classification
 
 # Components that the images are brought down to, at most; chosen before any cohort was seen and the same for all.
@@ -26,7 +27,7 @@ def baseline_scores(images: np.ndarray, scans: pd.DataFrame, covariates: list[st
 
     Args:
         images: (n, *grid), what the networks see.
-        scans: of each its subject, group and split, and the covariates; one row a subject.
+        scans: of each its subject, group and split, or the split of each fold, and the covariates; one row a subject.
         covariates: columns of numbers or names.
 
     Returns:
@@ -34,24 +35,34 @@ def baseline_scores(images: np.ndarray, scans: pd.DataFrame, covariates: list[st
         do not allow, such as of covariates that are missing or constant, is left out.
     """
     is_patient = (scans["group"] == "patient").to_numpy()
-    parts = {split: (scans["split"] == split).to_numpy() for split in ("train", "validation", "test")}
+    splits = [scans[split_column(fold)].to_numpy() for fold in folds_of(scans) or [None]]
     rows = []
     for model, features in _features(images, scans, covariates).items():
-        whole = np.isfinite(features).all(1)
-        train, validation, test = (part & whole for part in parts.values())
-        if (
-            min(is_patient[train].sum(), (~is_patient[train]).sum(), test.sum()) == 0
-            or not features[train].std(0).any()
-        ):
-            continue
-        fitted = _model(model, int(train.sum())).fit(features[train], is_patient[train])
-        logits = np.full(len(features), np.nan)
-        logits[whole] = fitted.decision_function(features[whole])
-        both = len(set(is_patient[validation])) == 2
-        threshold = calibrate(logits[validation], is_patient[validation]).threshold if both else 0.0
-        scores = classification(logits[test] - threshold, is_patient[test])
-        rows += [(model, name, score.value, score.low, score.high, int(test.sum())) for name, score in scores.items()]
+        odds = np.full(len(features), np.nan)
+        for split in splits:
+            tested = (split == "test") & np.isfinite(features).all(1)
+            odds[tested] = _test_odds(model, features, is_patient, split, tested)
+        known = np.isfinite(odds)
+        if known.any():
+            scores = classification(odds[known], is_patient[known])
+            of_model = [(name, score.value, score.low, score.high) for name, score in scores.items()]
+            rows += [(model, *score, int(known.sum())) for score in of_model]
     return pd.DataFrame(rows, columns=["model", "metric", "value", "low", "high", "n"])
+
+
+def _test_odds(
+    model: str, features: np.ndarray, is_patient: np.ndarray, split: np.ndarray, tested: np.ndarray
+) -> np.ndarray | float:
+    """Log-odds of the test subjects by a model of the training subjects; nan where these do not allow it."""
+    whole = np.isfinite(features).all(1)
+    train, validation = ((split == part) & whole for part in ("train", "validation"))
+    if not tested.any() or len(set(is_patient[train])) < 2 or not features[train].std(0).any():
+        return np.nan
+    fitted = _model(model, int(train.sum())).fit(features[train], is_patient[train])
+    known = Calibration(0.0, 1.0)
+    if len(set(is_patient[validation])) == 2:
+        known = calibrate(fitted.decision_function(features[validation]), is_patient[validation])
+    return (fitted.decision_function(features[tested]) - known.threshold) / known.temperature
 
 
 def no_better(network_auc: float, baselines: pd.DataFrame) -> list[str]:

@@ -4,7 +4,7 @@ The intervals are closed formulas that stay honest in small and in perfectly sep
 would return an interval of no width.
 """
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import sqrt
 from statistics import NormalDist
 
@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from counterwarp.errors import CounterwarpError
+from counterwarp.stats import ALL
 from counterwarp.stats.calibration import Calibration, calibrate
 
 Z = NormalDist().inv_cdf(0.975)
@@ -109,7 +110,7 @@ def classification(logits: np.ndarray, is_patient: np.ndarray) -> dict[str, Esti
 
 
 def _calibrated(logits: pd.DataFrame) -> Calibration:
-    """Of one seed; the network's own where no validation subject of either group is there."""
+    """Of one network; the network's own where no validation subject of either group is there."""
     held_out = logits[logits["split"] == "validation"]
     is_patient = (held_out["group"] == "patient").to_numpy()
     if len(set(is_patient)) < 2:
@@ -121,25 +122,43 @@ def score_splits(logits: pd.DataFrame) -> pd.DataFrame:
     """Scores of every seed on every split; who is called a patient is decided by the threshold that validation gives.
 
     Args:
-        logits: seed, split, subject, group, logit; one row a subject, group and seed: who falls ill between two scans
-            counts once in either group.
+        logits: of `with_log_odds`.
 
     Returns:
-        seed, split, metric, value, low, high, n; and of each seed threshold and temperature, which belong to split
-        validation (`calibration.calibrate`).
+        seed, fold, split, metric, value, low, high, n; and of each seed and fold threshold and temperature, which
+        belong to split validation (`calibration.calibrate`). Test subjects of all folds are scored together, with ALL
+        for their fold.
 
     Raises:
         CounterwarpError: where a subject counts twice in a group, because then the intervals would be too narrow.
     """
-    if logits.duplicated(["seed", "subject", "group"]).any():
+    if logits.duplicated(["seed", "fold", "subject", "group"]).any():
         raise CounterwarpError("a subject has several scans in the scores of the classifier; keep its first scan only")
     rows = []
-    known = {seed: _calibrated(part) for seed, part in logits.groupby("seed", sort=False)}
-    for (seed, split), part in logits.groupby(["seed", "split"], sort=False):
-        above = part["logit"].to_numpy() - known[seed].threshold
-        scores = classification(above, (part["group"] == "patient").to_numpy())
-        rows += [(seed, split, name, score.value, score.low, score.high, len(part)) for name, score in scores.items()]
+    scored = logits.assign(fold=logits["fold"].where(logits["split"] != "test", ALL))
+    for (seed, fold, split), part in scored.groupby(["seed", "fold", "split"], sort=False):
+        scores = classification(part["log_odds"].to_numpy(), (part["group"] == "patient").to_numpy())
+        name = seed, fold, split
+        rows += [(*name, metric, score.value, score.low, score.high, len(part)) for metric, score in scores.items()]
         if split == "validation":
-            nothing, numbers = (float("nan"),) * 2, asdict(known[seed])
-            rows += [(seed, split, name, value, *nothing, len(part)) for name, value in numbers.items()]
-    return pd.DataFrame(rows, columns=["seed", "split", "metric", "value", "low", "high", "n"])
+            nothing = (float("nan"),) * 2
+            rows += [(*name, one, part[one].iloc[0], *nothing, len(part)) for one in ("threshold", "temperature")]
+    return pd.DataFrame(rows, columns=["seed", "fold", "split", "metric", "value", "low", "high", "n"])
+
+
+def with_log_odds(logits: pd.DataFrame) -> pd.DataFrame:
+    """The logits as log-odds, by what validation subjects say of each network; a positive one calls for a patient.
+
+    Args:
+        logits: seed, fold (ALL where there is one split), split, subject, group, logit; one row a subject, group, seed
+            and fold: who falls ill between two scans counts once in either group.
+
+    Returns:
+        These and threshold, temperature, log_odds.
+    """
+    parts = []
+    for _, part in logits.groupby(["seed", "fold"], sort=False):
+        known = _calibrated(part)
+        odds = (part["logit"] - known.threshold) / known.temperature
+        parts.append(part.assign(threshold=known.threshold, temperature=known.temperature, log_odds=odds))
+    return pd.concat(parts)

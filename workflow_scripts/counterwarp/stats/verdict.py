@@ -2,30 +2,30 @@
 
 import pandas as pd
 
+from counterwarp.stats import ALL
 from counterwarp.stats.intervals import area_under_curve
 
-MEAN = "all"
 CHANCE = 0.5
 
 
 def verdict(logits: pd.DataFrame) -> pd.DataFrame:
-    """The area under the curve on test subjects, of each seed and of the mean logit over seeds.
+    """The area under the curve on test subjects, of each seed and of the mean log-odds over seeds.
 
     Args:
-        logits: seed, subject, group, split, logit; one row a subject, group and seed.
+        logits: seed, subject, group, split, log_odds; one row a subject, group and seed.
 
     Returns:
-        seed (MEAN for the mean logit), auc, low, high (95 % interval), n, tells_apart (whether the interval lies above
+        seed (ALL for the mean), auc, low, high (95 % interval), n, tells_apart (whether the interval lies above
         one half).
     """
     tested = logits[logits["split"] == "test"]
     parts = dict(list(tested.groupby("seed", sort=False)))
     # Seeds of a benchmark draw other images; then there are no subjects to take a mean over.
     if len(parts) > 1 and tested.groupby(["subject", "group"])["seed"].nunique().eq(len(parts)).all():
-        parts[MEAN] = tested.groupby(["subject", "group"], as_index=False)["logit"].mean()
+        parts[ALL] = tested.groupby(["subject", "group"], as_index=False)["log_odds"].mean()
     rows = []
     for seed, part in parts.items():
-        area = area_under_curve(part["logit"].to_numpy(), (part["group"] == "patient").to_numpy())
+        area = area_under_curve(part["log_odds"].to_numpy(), (part["group"] == "patient").to_numpy())
         rows.append((seed, area.value, area.low, area.high, len(part), bool(area.low > CHANCE)))
     return pd.DataFrame(rows, columns=["seed", "auc", "low", "high", "n", "tells_apart"])
 

@@ -128,11 +128,11 @@ def true_pairs(pack: Pack, truth: str) -> Pairs:
     return Pairs(rows, change, np.ones(change.shape, bool), pack.index["subject"].to_numpy()[rows])
 
 
-def observed_pairs(path: str) -> Pairs | None:
-    """The pairs of validation subjects (npz of `counterwarp.imaging.longitudinal.pack_changes`); None where none is
-    left, because a scan of each failed."""
+def observed_pairs(pack: Pack, path: str) -> Pairs | None:
+    """The pairs of the pack's validation subjects (npz of `counterwarp.imaging.longitudinal.pack_changes`); None where
+    none is left, because a scan of each failed."""
     with np.load(path) as arrays:
-        held_out = arrays["split"] == "validation"
+        held_out = pack.index["split"].to_numpy()[arrays["row"]] == "validation"
         if not held_out.any():
             LOG.warning("no pair of validation subjects is left: the critic's distance chooses the generator")
             return None

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from counterwarp.arrays import Rows, blocks, release
+from counterwarp.cohorts.folds import split_column
 from counterwarp.errors import CounterwarpError
 from counterwarp.tsv import read_tsv
 
@@ -80,6 +81,10 @@ class Pack:
             )
         return np.flatnonzero(chosen)
 
+    def explained(self, fold: int | None) -> np.ndarray:
+        """Rows of the scans that the networks of a fold explain: those whom they never saw; without folds, of all."""
+        return np.arange(len(self.images)) if fold is None else self.rows("test")
+
 
 class Images:
     """Images of a pack that are used like a tensor (n, 1, *grid) of float32, of which only what is asked for is made.
@@ -113,8 +118,12 @@ class Images:
         return (self[chosen] for chosen in torch.arange(len(self)).split(size))
 
 
-def read_pack(images: str | Path, index: str | Path, frames: str | Path | None = None) -> Pack:
+def read_pack(images: str | Path, index: str | Path, frames: str | Path | None = None, fold: int | None = None) -> Pack:
     """Open a pack without reading the images.
+
+    Args:
+        images, index, frames: files of the pack.
+        fold: whose split becomes the pack's; None where there is one split.
 
     Raises:
         CounterwarpError: the images are broken off, the two files disagree, a group is unknown, or a subject is in two
@@ -132,6 +141,7 @@ def read_pack(images: str | Path, index: str | Path, frames: str | Path | None =
     unknown = set(table["group"]) - set(GROUPS)
     if unknown:
         raise CounterwarpError(f"{index}: group {sorted(unknown)} is not one of {GROUPS}")
+    table["split"] = table[split_column(fold)]
     splits = table.groupby("subject")["split"].nunique()
     if (splits > 1).any():
         leaked = ", ".join(splits.index[splits > 1][:5])
